@@ -1,0 +1,103 @@
+"""eLLMental embedding generators: text in, vectors out, whatever makes the vectors.
+
+Every name below is imported when it is first used, so that importing this package costs
+nothing: no numpy, no pydantic, no plugin, no SDK.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .backend import Backend, Batch, Limits, ModelInfo, RateStatus, Reply, Role
+    from .catalogue import GeneratorStatus, describe_generator, installed_generators
+    from .errors import (
+        AuthenticationFailed,
+        BadReply,
+        BatchTooLarge,
+        ConfigurationError,
+        EmbeddingError,
+        EmbeddingFailed,
+        GeneratorNotFound,
+        PluginError,
+        QuotaExhausted,
+        RateLimited,
+        SpaceMismatch,
+        TextRejected,
+        TextTooLong,
+        Unavailable,
+    )
+    from .generator import EmbeddingGenerator, load_generator
+    from .hookspecs import hookimpl
+    from .result import Embeddings, Outcome, Space, Usage
+    from .settings import BackendSettings, CoreSettings, SettingWarning
+    from .spec import GeneratorSpec
+    from .variables import Variable, Variables
+
+__all__ = [
+    "AuthenticationFailed",
+    "Backend",
+    "BackendSettings",
+    "BadReply",
+    "Batch",
+    "BatchTooLarge",
+    "ConfigurationError",
+    "CoreSettings",
+    "EmbeddingError",
+    "EmbeddingFailed",
+    "EmbeddingGenerator",
+    "Embeddings",
+    "GeneratorNotFound",
+    "GeneratorSpec",
+    "GeneratorStatus",
+    "Limits",
+    "ModelInfo",
+    "Outcome",
+    "PluginError",
+    "QuotaExhausted",
+    "RateLimited",
+    "RateStatus",
+    "Reply",
+    "Role",
+    "SettingWarning",
+    "Space",
+    "SpaceMismatch",
+    "TextRejected",
+    "TextTooLong",
+    "Unavailable",
+    "Usage",
+    "Variable",
+    "Variables",
+    "describe_generator",
+    "hookimpl",
+    "installed_generators",
+    "load_generator",
+]
+
+_HOMES = {
+    "backend": ("Backend", "Batch", "Limits", "ModelInfo", "RateStatus", "Reply", "Role"),
+    "catalogue": ("GeneratorStatus", "describe_generator", "installed_generators"),
+    "generator": ("EmbeddingGenerator", "load_generator"),
+    "hookspecs": ("hookimpl",),
+    "result": ("Embeddings", "Outcome", "Space", "Usage"),
+    "settings": ("BackendSettings", "CoreSettings", "SettingWarning"),
+    "spec": ("GeneratorSpec",),
+    "variables": ("Variable", "Variables"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME.get(name, 'errors')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,129 @@
+"""Checked vectors to rows: one float32 matrix, each vector on its own text's row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..result import OK, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..errors import EmbeddingError
+    from .plan import Plan
+
+__all__ = ["Placement"]
+
+
+class Placement:
+    """Collects a call's vectors and errors, in whatever order they come."""
+
+    def __init__(self, plan: Plan, *, normalised: bool | None) -> None:
+        self._plan = plan
+        self._normalised = normalised
+        self._matrix: NDArray[np.float32] | None = None
+        self._done = np.zeros(len(plan.pieces), dtype=bool)
+        self._errors: dict[int, EmbeddingError] = {}
+        # Vectors of pieces that no text is made of alone: parts of averaged texts.
+        self._parts: dict[int, NDArray[np.float32]] = {}
+        # The row a piece's vector is written to: its first text's, or -1 for a mere part.
+        # Written backwards, since numpy keeps the last of several values for one index.
+        self._row = np.full(len(plan.pieces), -1, dtype=np.int64)
+        whole = np.flatnonzero(plan.piece_of >= 0)[::-1]
+        self._row[plan.piece_of[whole]] = whole
+        self._in_parts = {piece for pieces in plan.split.values() for piece in pieces}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a piece has neither a vector nor an error yet."""
+        return int(self._done.sum()) + len(self._errors) < len(self._done)
+
+    def put(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Write the vectors of pieces; shape (pieces, dimensions)."""
+        if self._matrix is None:
+            texts = len(self._plan.piece_of)
+            self._matrix = np.empty((texts, vectors.shape[1]), dtype=np.float32)
+        chosen = _slice_or_list(pieces)
+        self._done[chosen] = True
+        rows = self._row[chosen]
+        first, last = int(rows[0]), int(rows[-1])
+        if first >= 0 and last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
+            self._matrix[first : last + 1] = vectors
+            if not self._in_parts:
+                return
+        else:
+            whole = rows >= 0
+            self._matrix[rows[whole]] = vectors[whole]
+        for place, piece in enumerate(pieces):
+            if piece in self._in_parts:
+                self._parts[piece] = vectors[place].copy()
+
+    def fail(self, pieces: Sequence[int], error: EmbeddingError) -> None:
+        """Say of pieces that they have no vector."""
+        for piece in pieces:
+            self._errors[piece] = error
+
+    def finish(
+        self, width: int, unsent: EmbeddingError | None = None
+    ) -> tuple[NDArray[np.float32], list[Outcome]]:
+        """All rows and outcomes, in the order of the texts.
+
+        Args:
+            width: dimensions, for the case that nothing has succeeded.
+            unsent: the error of pieces that were never finished, where the call was ended.
+        """
+        plan = self._plan
+        texts = len(plan.piece_of)
+        matrix = (
+            np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
+        )
+        if unsent is not None:
+            for unfinished in np.flatnonzero(~self._done).tolist():
+                self._errors.setdefault(unfinished, unsent)
+        outcomes = [OK] * texts
+        for text, outcome in plan.outcomes.items():
+            outcomes[text] = outcome
+        self._copy_to_duplicates(matrix)
+        for text, pieces in plan.split.items():
+            broken = next((self._errors[piece] for piece in pieces if piece in self._errors), None)
+            if broken is None:
+                matrix[text] = self._mean(pieces)
+            else:
+                outcomes[text] = replace(outcomes[text], status="failed", error=broken)
+        if self._errors:
+            for hit in np.flatnonzero(np.isin(plan.piece_of, list(self._errors))).tolist():
+                error = self._errors[int(plan.piece_of[hit])]
+                outcomes[hit] = replace(outcomes[hit], status="failed", error=error)
+        failed = [text for text, outcome in enumerate(outcomes) if outcome.error is not None]
+        matrix[failed] = np.nan
+        return matrix, outcomes
+
+    def _copy_to_duplicates(self, matrix: NDArray[np.float32]) -> None:
+        piece_of = self._plan.piece_of
+        whole = np.flatnonzero(piece_of >= 0)
+        first = self._row[piece_of[whole]]
+        again = first != whole
+        if again.any():
+            matrix[whole[again]] = matrix[first[again]]
+
+    def _mean(self, pieces: tuple[int, ...]) -> NDArray[np.float32]:
+        """The pieces' mean, weighted by their tokens; of length 1 where the model's are.
+
+        Weighting by length is what OpenAI's cookbook does ("Embedding texts that are longer
+        than the model's maximum context length").
+        """
+        weights = np.array([self._plan.tokens[piece] for piece in pieces], dtype=np.float64)
+        vectors = np.stack([self._parts[piece] for piece in pieces]).astype(np.float64)
+        mean = (weights / weights.sum()) @ vectors
+        if self._normalised:
+            mean /= np.linalg.norm(mean) or 1.0
+        return np.asarray(mean, dtype=np.float32)
+
+
+def _slice_or_list(pieces: Sequence[int]) -> slice | list[int]:
+    return slice(pieces.start, pieces.stop) if isinstance(pieces, range) else list(pieces)

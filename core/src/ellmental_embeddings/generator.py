@@ -1,0 +1,390 @@
+"""What a user holds: ``load_generator`` and the EmbeddingGenerator it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .catalogue import blocked_dists
+from .conclusion import concluded, keep_finished
+from .engine.run import Engine, Ran
+from .errors import ConfigurationError, EmbeddingError
+from .loop import Call, LoopThread, end_all, end_all_async
+from .registry import Registry, import_object
+from .result import Embeddings, Space
+from .settings import SettingWarning, build_settings, policy_of, variable_names
+from .variables import Variables
+from .windows import async_windows, windows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Literal, Self
+
+    from .backend import Backend, Limits, ModelInfo, Role
+    from .settings import CoreSettings
+
+    OnError = Literal["raise", "keep"]
+
+__all__ = ["EmbeddingGenerator", "load_generator"]
+
+_BATCHES_PER_WINDOW = 8
+"""A stream hands out parts of so many batches: enough to fold duplicates and to keep requests
+in flight while the oldest part is finished, few enough to stay small in memory."""
+
+
+def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGenerator:
+    """Load an embedding generator.
+
+    Args:
+        name: which one; by default what EMBEDDING_GENERATOR says, else LOCAL.
+        **settings: settings by their variable's name, e.g. ``BATCH_SIZE=100``; they win over
+            the environment and ``.env``.
+
+    Returns:
+        The generator, ready to use. Nothing was sent yet. Close it, or use it in a ``with``.
+
+    Raises:
+        GeneratorNotFound: no installed plugin offers it; says what to install.
+        PluginError: its plugin is broken.
+        ConfigurationError: variables are missing, wrong or unknown; all of them are named.
+    """
+    given = {key.upper(): value for key, value in settings.items()}
+    if name is not None:
+        given["EMBEDDING_GENERATOR"] = name
+    variables = Variables(given)
+    chosen = variables.find("EMBEDDING_GENERATOR")
+    wanted = str(chosen[0]).strip().upper() if chosen else "LOCAL"
+    registry = Registry(blocked_dists(variables))
+    if chosen is None and "LOCAL" not in registry.names():
+        installed = ", ".join(registry.names()) or "none"
+        raise ConfigurationError(
+            "EMBEDDING_GENERATOR is not set, and its default LOCAL is not installed. "
+            f"Installed: {installed}. Set EMBEDDING_GENERATOR to one of them, or install the "
+            "default with: pip install ellmental-embeddings-local"
+        )
+    offer = registry.choose(wanted, variables)
+    settings_class: type[CoreSettings] = import_object(offer.spec.settings, offer.dist)
+    built = build_settings(settings_class, variables, needed_by=offer.spec.label)
+    known = [
+        variable
+        for field in settings_class.model_fields
+        for variable in variable_names(settings_class, field)
+    ]
+    for as_set, meant in variables.near_misses(known):
+        warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
+    backend_class = import_object(offer.spec.backend, offer.dist)
+    return EmbeddingGenerator(offer.spec.label, offer.dist, built, lambda: backend_class(built))
+
+
+class EmbeddingGenerator:
+    """Turns texts into vectors. Made by ``load_generator``.
+
+    All methods may be called from any thread and any event loop, at the same time. The
+    generator must not be pickled: load it again from its settings in the other process.
+
+    Attributes:
+        name: the generator's name, e.g. ``LOCAL``.
+        dist: the dist that brings it.
+        settings: the settings in force; keys are SecretStr and do not show.
+    """
+
+    def __init__(
+        self, name: str, dist: str, settings: CoreSettings, make_backend: Callable[[], Backend]
+    ) -> None:
+        self.name = name
+        self.dist = dist
+        self.settings = settings
+        self._make_backend = make_backend
+        self._closed = False
+        self._start()
+
+    def _start(self) -> None:
+        self._engine = Engine(self._make_backend(), policy_of(self.settings))
+        self._loop = LoopThread()
+        self._finalizer = weakref.finalize(self, _shut, self._loop, self._engine.backend)
+        self._process = os.getpid()
+
+    @property
+    def limits(self) -> Limits:
+        """What one request and one text may hold, as far as it is known by now."""
+        return self._engine.limits
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model makes the vectors, as its backend declares it."""
+        return self._engine.backend.model
+
+    @property
+    def dimensions(self) -> int | None:
+        """Width of the vectors; None while it is not known."""
+        return self._engine.width
+
+    @property
+    def space(self) -> Space:
+        """The space of this generator's vectors, as far as it is known by now."""
+        return self._space("document", None)
+
+    def count_tokens(self, text: str, role: Role = "document") -> int | None:
+        """Exact tokens of a text as it would be sent, or None where they cannot be known."""
+        return self._engine.backend.count_tokens(self._prefix(role) + text)
+
+    def most_tokens(self, text: str, role: Role = "document") -> int:
+        """Cheap upper bound of ``count_tokens``."""
+        return self._engine.backend.most_tokens(self._prefix(role) + text)
+
+    def embed(
+        self,
+        texts: Iterable[str],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
+        on_error: OnError = "raise",
+    ) -> Embeddings:
+        """Embed texts.
+
+        Args:
+            texts: any number of texts. Identical ones are sent once.
+            role: ``document`` for texts to be found, ``query`` for texts to find them with.
+            instruction: overrides EMBEDDING_DOCUMENT_INSTRUCTION or
+                EMBEDDING_QUERY_INSTRUCTION for this call.
+            on_error: ``raise`` finishes all other texts first, then raises; ``keep`` returns
+                NaN rows for failed texts, with the errors in ``outcomes``.
+
+        Returns:
+            Vectors of shape (texts, dimensions), row i for text i. For no texts an empty
+            result of the right width.
+
+        Raises:
+            EmbeddingFailed: some texts failed; ``.result`` has the others.
+            AuthenticationFailed, QuotaExhausted, Unavailable, RateLimited, BadReply,
+            ConfigurationError: the service as a whole cannot be used, whatever ``on_error``
+                says; ``.result`` has what succeeded, if anything did.
+            TypeError: ``texts`` is one string, or no iterable.
+        """
+        call = self._begin(_as_list(texts), role, instruction, on_error)
+        return self._wait(call, role, instruction, on_error)
+
+    async def aembed(
+        self,
+        texts: Iterable[str],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
+        on_error: OnError = "raise",
+    ) -> Embeddings:
+        """``embed`` for coroutines; same arguments, result and errors.
+
+        Where the task is cancelled, the CancelledError has what was finished in ``.result``.
+        """
+        call = self._begin(_as_list(texts), role, instruction, on_error)
+        return await self._wait_async(call, role, instruction, on_error)
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
+        on_error: OnError = "raise",
+    ) -> Iterator[Embeddings]:
+        """Embed any number of texts with bounded memory.
+
+        The iterable is read in the caller's thread, a bounded number of texts ahead.
+
+        Yields:
+            Results of consecutive texts, in order: the first covers the first ``len(part)``
+            texts, and so on. Each is as from ``embed``.
+
+        Raises:
+            EmbeddingFailed: at the part that has failed texts; ``.result`` is that part. Use
+                ``on_error="keep"`` to go on past failed texts.
+        """
+        _refuse_single(texts)
+        return self._stream(texts, role, instruction, on_error)
+
+    def astream(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
+        on_error: OnError = "raise",
+    ) -> AsyncIterator[Embeddings]:
+        """``stream`` for coroutines; also takes an async iterable."""
+        _refuse_single(texts)
+        return self._astream(texts, role, instruction, on_error)
+
+    def close(self) -> None:
+        """Cancel what runs and give back what is held. Closing twice is fine."""
+        if not self._closed:
+            self._closed = True
+            self._finalizer()
+
+    async def aclose(self) -> None:
+        """``close`` for coroutines."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<EmbeddingGenerator {self.name} from {self.dist}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an EmbeddingGenerator holds open connections and cannot be pickled; call "
+            "load_generator with the same name and settings in the other process"
+        )
+
+    # From here on: how the two faces reach the one engine.
+
+    def _begin(
+        self, texts: Sequence[object], role: Role, instruction: str | None, on_error: OnError
+    ) -> Call[Ran]:
+        if role not in ("document", "query"):
+            raise ValueError(f"role={role!r}: use 'document' or 'query'")
+        if on_error not in ("raise", "keep"):
+            raise ValueError(f"on_error={on_error!r}: use 'raise' or 'keep'")
+        if self._closed:
+            raise EmbeddingError(f"the generator {self.name} is closed: load it again")
+        if self._process != os.getpid():
+            # Forked: threads and connections stayed in the parent.
+            self._finalizer.detach()
+            self._start()
+        if not texts and not self._engine.width:
+            raise ConfigurationError(
+                f"no texts were given, and the width of {self.name}'s vectors is not known before "
+                "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
+            )
+        told = self._instruction(role) if instruction is None else instruction
+        return self._loop.call(self._engine.run(texts, role=role, instruction=told or None))
+
+    def _wait(
+        self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
+    ) -> Embeddings:
+        try:
+            return self._concluded(call.wait(), role, instruction, on_error)
+        except KeyboardInterrupt as interrupt:
+            if not call.done():
+                call.cancel()
+                keep_finished(interrupt, call.wait(), self._space(role, instruction))
+            raise
+
+    async def _wait_async(
+        self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
+    ) -> Embeddings:
+        try:
+            ran = await call.wait_async()
+        except asyncio.CancelledError as cancelled:
+            call.cancel()
+            keep_finished(cancelled, await call.wait_async(), self._space(role, instruction))
+            raise
+        return self._concluded(ran, role, instruction, on_error)
+
+    def _stream(
+        self, texts: Iterable[str], role: Role, instruction: str | None, on_error: OnError
+    ) -> Iterator[Embeddings]:
+        calls: deque[Call[Ran]] = deque()
+        size, ahead = self._reading()
+        try:
+            for window in windows(texts, size):
+                calls.append(self._begin(window, role, instruction, on_error))
+                while len(calls) >= ahead or (calls and calls[0].done()):
+                    yield self._wait(calls.popleft(), role, instruction, on_error)
+            while calls:
+                yield self._wait(calls.popleft(), role, instruction, on_error)
+        finally:
+            end_all(calls)
+
+    async def _astream(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        role: Role,
+        instruction: str | None,
+        on_error: OnError,
+    ) -> AsyncIterator[Embeddings]:
+        calls: deque[Call[Ran]] = deque()
+        size, ahead = self._reading()
+        try:
+            async for window in async_windows(texts, size):
+                calls.append(self._begin(window, role, instruction, on_error))
+                while len(calls) >= ahead or (calls and calls[0].done()):
+                    yield await self._wait_async(calls.popleft(), role, instruction, on_error)
+            while calls:
+                yield await self._wait_async(calls.popleft(), role, instruction, on_error)
+        finally:
+            await end_all_async(calls)
+
+    def _reading(self) -> tuple[int, int]:
+        """Texts per window, and windows to have under way: a quarter more than can be sent."""
+        batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
+        in_flight = self._engine.concurrency * 5 // 4
+        return batch * _BATCHES_PER_WINDOW, in_flight // _BATCHES_PER_WINDOW + 2
+
+    def _concluded(
+        self, ran: Ran, role: Role, instruction: str | None, on_error: OnError
+    ) -> Embeddings:
+        return concluded(ran, self._space(role, instruction), self.name, keep=on_error == "keep")
+
+    def _space(self, role: Role, instruction: str | None) -> Space:
+        told = {each: self._instruction(each) or None for each in ("document", "query")}
+        if instruction is not None:
+            told[role] = instruction or None
+        model = self._engine.backend.model
+        return Space(
+            model=model.name or self._engine.model_seen,
+            revision=model.revision,
+            dimensions=self._engine.width,
+            document_instruction=told["document"],
+            query_instruction=told["query"],
+            overlong=self.settings.embedding_overlong,
+            normalised=model.normalised,
+        )
+
+    def _instruction(self, role: str) -> str | None:
+        if role == "document":
+            return self.settings.embedding_document_instruction
+        return self.settings.embedding_query_instruction
+
+    def _prefix(self, role: Role) -> str:
+        if self._engine.backend.takes_instruction:
+            return ""
+        return self._instruction(role) or ""
+
+
+def _shut(loop: LoopThread, backend: Backend) -> None:
+    loop.close(backend.aclose())
+
+
+def _refuse_single(texts: object) -> None:
+    if isinstance(texts, (str, bytes)):
+        raise TypeError("texts is one string: give a list of texts, e.g. [text]")
+
+
+def _as_list(texts: Iterable[str]) -> list[str]:
+    _refuse_single(texts)
+    return texts if isinstance(texts, list) else list(texts)

@@ -1,0 +1,155 @@
+"""One event loop in one thread: where a generator's backend lives.
+
+SDK clients and connection pools belong to the loop they were first used on. With a loop of its
+own a generator works in a script, in threads, in a notebook whose loop already runs, and over
+several ``asyncio.run``, and all of them share its connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+    from typing import Any
+
+__all__ = ["Call", "LoopThread", "end_all", "end_all_async"]
+
+T = TypeVar("T")
+
+_PATIENCE = 10.0
+"""Seconds that closing waits for calls that were cancelled, and for connections to close."""
+
+
+class Call(Generic[T]):
+    """A coroutine that runs on the loop's thread; any thread or loop may wait for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+        self._settled: concurrent.futures.Future[T] = concurrent.futures.Future()
+        context = contextvars.copy_context()
+        loop.call_soon_threadsafe(self._start, coroutine, context)
+
+    def _start(self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context) -> None:
+        self._task = self._loop.create_task(coroutine, context=context)
+        self._task.add_done_callback(self._settle)
+        if self._cancelled:
+            self._task.cancel()
+
+    def _settle(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self._settled.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self._settled.set_exception(error)
+        else:
+            self._settled.set_result(task.result())
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._settled.done()
+
+    def cancel(self) -> None:
+        """Ask it to end; it has ended when ``wait`` returns or raises."""
+        self._cancelled = True
+        if self._task is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def wait(self, timeout: float | None = None) -> T:
+        """Block this thread until it has ended.
+
+        Raises:
+            TimeoutError: when it has not within ``timeout`` seconds.
+        """
+        return self._settled.result(timeout)
+
+    async def wait_async(self) -> T:
+        """Wait for it on the running loop. Being cancelled does not cancel it."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = waiter.get_loop()
+
+        def settle() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        def wake(_: concurrent.futures.Future[T]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle)
+
+        self._settled.add_done_callback(wake)
+        await waiter
+        return self._settled.result()
+
+
+class LoopThread:
+    """An event loop that runs in a daemon thread until it is closed."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="ellmental-loop", daemon=True)
+        self._thread.start()
+        self._process = os.getpid()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> Call[T]:
+        """Start a coroutine on the loop, in the caller's context."""
+        return Call(self.loop, coroutine)
+
+    def close(self, last: Coroutine[Any, Any, None] | None = None) -> None:
+        """Cancel what runs, run ``last``, and end the thread. Further calls do nothing."""
+        if self.loop.is_closed() or self._process != os.getpid():  # a fork has no such thread
+            if last is not None:
+                last.close()
+            return
+        if threading.current_thread() is self._thread:  # collected as garbage on the loop itself
+            closing = self.loop.create_task(self._drain(last))
+            closing.add_done_callback(lambda _: self.loop.stop())
+            return
+        with suppress(TimeoutError):  # a daemon thread: it does not keep the program alive
+            self.call(self._drain(last)).wait(_PATIENCE * 2)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_PATIENCE)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    async def _drain(self, last: Coroutine[Any, Any, None] | None) -> None:
+        current = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not current]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE)
+        if last is not None:
+            async with asyncio.timeout(_PATIENCE):
+                await last
+        await self.loop.shutdown_asyncgens()
+
+
+def end_all(calls: Iterable[Call[Any]]) -> None:
+    """Cancel calls and wait until they have ended."""
+    waiting = list(calls)
+    for call in waiting:
+        call.cancel()
+    for call in waiting:
+        with suppress(Exception, asyncio.CancelledError):  # nobody asks how it ended
+            call.wait(_PATIENCE)
+
+
+async def end_all_async(calls: Iterable[Call[Any]]) -> None:
+    """``end_all`` without blocking the running loop."""
+    waiting = list(calls)
+    for call in waiting:
+        call.cancel()
+    for call in waiting:
+        with suppress(Exception, asyncio.CancelledError):
+            await call.wait_async()
