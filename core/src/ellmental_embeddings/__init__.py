@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .generator import EmbeddingGenerator, load_generator
     from .hookspecs import hookimpl
     from .result import Embeddings, Outcome, Space, Usage
-    from .settings import BackendSettings, CoreSettings, SettingWarning
+    from .settings import BackendSettings, CoreSettings, SettingWarning, list_variables
     from .spec import GeneratorSpec
     from .variables import Variable, Variables
 
@@ -73,6 +73,7 @@ __all__ = [
     "describe_generator",
     "hookimpl",
     "installed_generators",
+    "list_variables",
     "load_generator",
 ]
 
@@ -82,7 +83,7 @@ _HOMES = {
     "generator": ("EmbeddingGenerator", "load_generator"),
     "hookspecs": ("hookimpl",),
     "result": ("Embeddings", "Outcome", "Space", "Usage"),
-    "settings": ("BackendSettings", "CoreSettings", "SettingWarning"),
+    "settings": ("BackendSettings", "CoreSettings", "SettingWarning", "list_variables"),
     "spec": ("GeneratorSpec",),
     "variables": ("Variable", "Variables"),
 }

@@ -1,0 +1,94 @@
+"""``ellmental doctor``: checks the choice step by step, and embeds one text for real."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .. import EmbeddingGenerator
+
+__all__ = ["command"]
+
+_PROBE = "The quick brown fox jumps over the lazy dog."
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    what: str
+    found: str
+    ok: bool = True
+
+
+@click.command("doctor")
+@click.option(
+    "-g", "--generator", "name", help="Check this one, whatever EMBEDDING_GENERATOR says."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(name: str | None, as_json: bool) -> None:
+    """Check installation and settings, then embed one text for real (a paid call, if it is one).
+
+    Broken plugins are reported and do not fail the check, unless the chosen one is broken.
+
+    \b
+    Examples:
+      ellmental doctor
+      EMBEDDING_GENERATOR=OPENAI ellmental doctor --json
+    """  # noqa: D301 - click's own mark for lines to keep
+    from .. import load_generator
+
+    findings = []
+    for finding in _surroundings():
+        findings.append(finding)
+        _show(finding, quiet=as_json)
+    with load_generator(name) as generator:
+        for finding in _trial(generator):
+            findings.append(finding)
+            _show(finding, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+
+
+def _show(finding: _Finding, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.found}")
+
+
+def _surroundings() -> Iterator[_Finding]:
+    from importlib_metadata import version
+
+    from .. import installed_generators
+
+    yield _Finding("python", f"{platform.python_version()} on {platform.system()}")
+    yield _Finding("core", f"ellmental-embeddings {version('ellmental-embeddings')}")
+    for status in installed_generators():
+        origin = f"{status.dist} {status.version}, {status.state}"
+        if status.state in ("broken", "blocked"):
+            yield _Finding(status.label, f"{origin}: {status.reason}", ok=False)
+        elif status.missing:
+            yield _Finding(status.label, f"{origin}: needs {', '.join(status.missing)}")
+        else:
+            yield _Finding(status.label, origin)
+
+
+def _trial(generator: EmbeddingGenerator) -> Iterator[_Finding]:
+    yield _Finding("chosen", f"{generator.name} from {generator.dist}")
+    began = time.perf_counter()
+    result = generator.embed([_PROBE])
+    first = time.perf_counter() - began
+    began = time.perf_counter()
+    generator.embed([_PROBE], role="query")
+    second = time.perf_counter() - began
+    space = result.space
+    yield _Finding("model", f"{space.model or 'not named by the service'}")
+    yield _Finding("width", f"{result.dimensions} dimensions")
+    yield _Finding("first text", f"{first:.3f} s, loading included")
+    yield _Finding("second text", f"{second:.3f} s")
+    yield _Finding("space", space.id)

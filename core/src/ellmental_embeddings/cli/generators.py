@@ -1,0 +1,85 @@
+"""``ellmental generators``: what is installed, whether it is ready, and why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import note, table
+
+if TYPE_CHECKING:
+    from .. import GeneratorStatus
+
+__all__ = ["command"]
+
+
+@click.command("generators")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the installed generators, or describe the one called NAME.
+
+    Nothing is sent. A plugin that is broken or blocked is listed with the reason; it does not
+    keep the others from working.
+
+    \b
+    Examples:
+      ellmental generators
+      ellmental generators LOCAL
+      ellmental generators --json
+    """  # noqa: D301 - click's own mark for lines to keep
+    from .. import describe_generator, installed_generators
+
+    statuses = installed_generators() if name is None else [describe_generator(name)]
+    if as_json:
+        shown = [_as_dict(status) for status in statuses]
+        click.echo(json.dumps(shown if name is None else shown[0], indent=2))
+    elif name is not None:
+        click.echo(_description(statuses[0]))
+    elif not statuses:
+        note("No generator is installed. Try: pip install ellmental-embeddings-local")
+    else:
+        rows = [
+            (status.label, status.state, f"{status.dist} {status.version}", status.summary)
+            for status in statuses
+        ]
+        click.echo(table([("GENERATOR", "STATE", "FROM", "SUMMARY"), *rows]))
+        for status in statuses:
+            if status.reason:
+                note(f"\n{status.label}: {status.reason}")
+
+
+def _as_dict(status: GeneratorStatus) -> dict[str, Any]:
+    return asdict(status)
+
+
+def _description(status: GeneratorStatus) -> str:
+    facts = [
+        ("generator", status.label),
+        ("summary", status.summary),
+        ("from", f"{status.dist} {status.version}"),
+        ("state", status.state),
+        ("model", status.model.name or "known after the first answer"),
+        ("revision", status.model.revision or "not known"),
+        ("dimensions", _or_unknown(status.model.dimensions)),
+        ("texts a request", _or_unknown(status.limits.items)),
+        ("tokens a request", _or_unknown(status.limits.tokens)),
+        ("tokens a text", _or_unknown(status.limits.tokens_per_text)),
+    ]
+    variables = [
+        (row.name, "required" if row.required else f"default: {row.default or 'none'}", row.meaning)
+        for row in status.variables
+    ]
+    parts = [table([(f"{name}:", value) for name, value in facts])]
+    if status.reason:
+        parts.append(status.reason)
+    if variables:
+        parts.append("Variables:\n" + table(variables, indent="  "))
+    return "\n\n".join(parts)
+
+
+def _or_unknown(value: int | None) -> str:
+    return "not known" if value is None else f"{value:,}"
