@@ -507,7 +507,7 @@ def test_ctrl_c_keeps_what_was_finished() -> None:
 def test_interpreter_exit_in_mid_call_is_clean() -> None:
     """A program that ends while a stream is open prints nothing and does not hang."""
     ran = run_script("""
-        backend.always = pause_forever_after(10)
+        backend.always = pause_forever_after(20)
         stream = generator.stream(f"text {number}" for number in range(1000))
         print(len(next(stream)), "of 1000, bye")
     """)
