@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
-import tracemalloc
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,9 +24,6 @@ from ellmental_embeddings import (
     Reply,
     TextTooLong,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 TEXTS = [f"text {number}" for number in range(230)]
 HERE = Path(__file__).parent
@@ -241,185 +229,6 @@ def test_many_threads_share_one_limit() -> None:
     assert backend.most_in_flight == 3
 
 
-@pytest.mark.parametrize("kind", ["list", "generator"])
-def test_stream(kind: str) -> None:
-    """Parts cover the texts in order, however the answers come."""
-    generator, _ = scripted_generator(always=pause, settings={"BATCH_SIZE": 7})
-    texts = TEXTS if kind == "list" else (text for text in TEXTS)
-    with generator:
-        parts = list(generator.stream(texts))
-    assert np.array_equal(np.concatenate(parts), vectors_of(TEXTS))
-    assert len(parts) > 3
-
-
-def test_astream_of_both_kinds_of_iterables() -> None:
-    """An async stream takes async and plain iterables."""
-    generator, _ = scripted_generator(settings={"BATCH_SIZE": 7})
-
-    async def endless() -> AsyncIterator[str]:
-        for text in TEXTS:
-            await asyncio.sleep(0)
-            yield text
-
-    async def collect(texts: Any) -> Any:
-        return np.concatenate([part.vectors async for part in generator.astream(texts)])
-
-    with generator:
-        assert np.array_equal(asyncio.run(collect(endless())), vectors_of(TEXTS))
-        assert np.array_equal(asyncio.run(collect(TEXTS)), vectors_of(TEXTS))
-
-
-def test_stream_reads_a_bounded_way_ahead() -> None:
-    """An endless input is read only a little ahead of what is consumed."""
-    generator, _ = scripted_generator(settings={"BATCH_SIZE": 2, "EMBEDDING_MAX_CONCURRENCY": 4})
-    read = 0
-
-    def endless() -> Iterator[str]:
-        nonlocal read
-        while True:
-            read += 1
-            yield f"text {read}"
-
-    with generator:
-        stream = generator.stream(endless())
-        first = next(stream)
-        assert len(first) <= read <= 16 * 4
-        stream.close()  # type: ignore[attr-defined]
-
-
-def test_memory_of_a_stream_does_not_grow() -> None:
-    """Ten times the texts need no more memory."""
-
-    def peak(texts: int) -> int:
-        generator, backend = scripted_generator(settings={"EMBEDDING_MAX_CONCURRENCY": 2})
-        backend.batches = type("Forgetful", (list,), {"append": lambda *_: None})()
-        tracemalloc.start()
-        with generator:
-            for _ in generator.stream(f"text {number}" for number in range(texts)):
-                pass
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return used
-
-    peak(2_000)
-    assert peak(20_000) < 1.3 * peak(4_000)
-
-
-def test_stream_folds_duplicates_within_its_window() -> None:
-    """Identical texts near each other are sent once."""
-    generator, backend = scripted_generator()
-    with generator:
-        parts = list(generator.stream(["a", "b"] * 100))
-    assert sum(map(len, parts)) == 200
-    assert backend.sent == ["a", "b"]
-
-
-def test_stream_stops_at_a_failed_text_or_keeps_it() -> None:
-    """Raise stops at the part with the failed text and carries it; keep goes on."""
-    texts = [*TEXTS[:90], "", *TEXTS[90:]]
-    generator, _ = scripted_generator(settings={"BATCH_SIZE": 5})
-    with generator:
-        with pytest.raises(EmbeddingFailed) as caught:
-            list(generator.stream(texts))
-        kept = list(generator.stream(texts, on_error="keep"))
-    assert list(caught.value.result.failed) == [90 % 40]
-    assert sum(len(part.failed) for part in kept) == 1
-    assert sum(map(len, kept)) == 231
-
-
-def test_closing() -> None:
-    """After close a call says so; closing twice is fine; the backend is closed once."""
-    generator, backend = scripted_generator()
-    generator.embed(["a"])
-    generator.close()
-    generator.close()
-    asyncio.run(generator.aclose())
-    with pytest.raises(EmbeddingError, match="closed"):
-        generator.embed(["a"])
-    assert backend.closed == 1
-
-
-def test_async_with() -> None:
-    """An async with closes it too."""
-    generator, backend = scripted_generator()
-
-    async def use() -> None:
-        async with generator as same:
-            assert same is generator
-            await same.aembed(["a"])
-
-    asyncio.run(use())
-    assert backend.closed == 1
-
-
-def test_forgotten_generators_are_closed() -> None:
-    """A generator that goes out of scope gives back its thread and its connections."""
-    generator, backend = scripted_generator()
-    generator.embed(["a"])
-    gone = weakref.ref(generator)
-    del generator
-    gc.collect()
-    assert gone() is None
-    assert backend.closed == 1
-    assert not [one for one in threading.enumerate() if one.name == "ellmental-loop"]
-
-
-def test_pickling_is_refused() -> None:
-    """Open connections do not travel; the error says what to do instead."""
-    generator, _ = scripted_generator()
-    with generator, pytest.raises(TypeError, match="load_generator"):
-        pickle.dumps(generator)
-
-
-@pytest.mark.parametrize("after", [0.0, 0.03, 0.08])
-def test_a_cancelled_task_leaves_nothing_running(after: float) -> None:
-    """Cancelling keeps what was finished, in the error's result, and nothing runs on."""
-    generator, backend = scripted_generator(
-        always=pause, settings={"BATCH_SIZE": 5, "EMBEDDING_MAX_CONCURRENCY": 2}
-    )
-
-    async def use() -> Any:
-        task = asyncio.create_task(generator.aembed(TEXTS))
-        await asyncio.sleep(after)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
-        return getattr(caught.value, "result", None)
-
-    with generator:
-        result = asyncio.run(use())
-        assert backend.in_flight == 0
-        done = len(backend.batches)
-        if result is not None:
-            good = [row for row in range(len(TEXTS)) if row not in result.failed]
-            assert np.array_equal(result.vectors[good], vectors_of(TEXTS[row] for row in good))
-            assert len(good) < len(TEXTS)
-        time.sleep(0.05)
-        assert len(backend.batches) == done
-        assert np.array_equal(generator.embed(["still works"]), vectors_of(["still works"]))
-
-
-def test_closing_during_a_call_ends_it() -> None:
-    """Closing from another thread ends a running call with an error that says so."""
-    generator, backend = scripted_generator(always=pause, settings={"BATCH_SIZE": 1})
-    errors: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            generator.embed([f"text {number}" for number in range(100_000)])
-        except EmbeddingError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    while not backend.batches:
-        time.sleep(0.01)
-    generator.close()
-    thread.join(10)
-    assert [str(error) for error in errors] == ["the generator SCRIPTED was closed during the call"]
-    assert backend.in_flight == 0
-
-
 class PlainBackend(Backend):
     """A backend whose embed is a plain def."""
 
@@ -458,79 +267,3 @@ def test_a_plain_def_runs_in_threads() -> None:
             generator.embed(["fail"])
     assert backend.threads == {"ellmental-backend"}
     assert backend.most == 3
-
-
-SCRIPT = textwrap.dedent("""
-    import asyncio, os, signal, sys, threading, time
-    from scripted import scripted_generator, vectors_of, pause_forever_after
-    generator, backend = scripted_generator(
-        always=pause_forever_after(3), settings={"BATCH_SIZE": 5, "EMBEDDING_MAX_CONCURRENCY": 1}
-    )
-""")
-
-
-def run_script(body: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own, warnings as errors."""
-    return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", SCRIPT + textwrap.dedent(body)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=HERE,
-        check=False,
-    )
-
-
-def test_ctrl_c_keeps_what_was_finished() -> None:
-    """Ctrl-C in a script ends the call, keeps finished vectors, and leaves no thread behind."""
-    ran = run_script("""
-        def interrupt():
-            while len(backend.batches) < 4:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=interrupt).start()
-        try:
-            generator.embed([f"text {number}" for number in range(100)])
-        except KeyboardInterrupt as error:
-            good = len(error.result) - len(error.result.failed)
-            print(good, backend.in_flight, error.result.failed[99])
-        generator.close()
-        print([t.name for t in threading.enumerate()])
-    """)
-    assert ran.stderr == ""
-    assert ran.stdout.splitlines() == [
-        "15 0 not finished: the call was cancelled",
-        "['MainThread']",
-    ]
-
-
-def test_interpreter_exit_in_mid_call_is_clean() -> None:
-    """A program that ends while a stream is open prints nothing and does not hang."""
-    ran = run_script("""
-        backend.always = pause_forever_after(20)
-        stream = generator.stream(f"text {number}" for number in range(1000))
-        print(len(next(stream)), "of 1000, bye")
-    """)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "40 of 1000, bye\n", "")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can fork")
-def test_a_fork_starts_afresh() -> None:
-    """A generator loaded before a fork works in the child, with a loop of its own."""
-    ran = run_script("""
-        import warnings
-        warnings.simplefilter("ignore")
-        assert generator.embed(["a"]).vectors.shape == (1, 8)
-        child = os.fork()
-        if child == 0:
-            print("child", generator.embed(["b"]).vectors.shape, flush=True)
-            sys.exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        print("parent", generator.embed(["c"]).vectors.shape)
-    """)
-    assert ran.stdout == "child (1, 8)\nparent (1, 8)\n", ran.stderr
-
-
-def test_sigint_reaches_python() -> None:
-    """The test above stands on SIGINT raising KeyboardInterrupt, as it does by default."""
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

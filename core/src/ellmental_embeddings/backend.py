@@ -107,6 +107,8 @@ class Reply:
         tokens: tokens the service counted (or billed) for this batch, where it says so.
         model: the model that answered, where the service names it.
         rate: what the service says about its rate limits.
+        limits: what was learnt of the service's limits only by asking it. The engine narrows
+            what it knows by them: a limit only ever gets smaller.
     """
 
     vectors: ArrayLike
@@ -114,6 +116,7 @@ class Reply:
     tokens: int | None = None
     model: str | None = None
     rate: RateStatus | None = None
+    limits: Limits | None = None
 
 
 class Backend(ABC):
@@ -124,6 +127,8 @@ class Backend(ABC):
         model: which model makes the vectors.
         takes_instruction: True where the model is told an instruction beside the text. For
             all others the core puts it before the text (E5: ``query: ``).
+        server: what it talks to, in one line for ``ellmental doctor``, where it had to be
+            found out; None before that, and where there is nothing to find out.
 
     Raises:
         ConfigurationError: from ``__init__``, when the settings cannot work. It is called
@@ -133,6 +138,7 @@ class Backend(ABC):
     limits: Limits = Limits()
     model: ModelInfo = ModelInfo()
     takes_instruction: bool = False
+    server: str | None = None
 
     def __init__(self, settings: BackendSettings) -> None:
         self.settings = settings

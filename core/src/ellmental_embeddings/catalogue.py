@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from .backend import Limits, ModelInfo
-from .errors import EmbeddingError, GeneratorNotFound
-from .registry import Offer, Registry, Trouble, import_object
+from .errors import EmbeddingError, GeneratorNotFound, PluginError
+from .registry import Offer, Registry, Trouble, blocked_dists, import_object, make_backend
 from .variables import Variable, Variables
 
 if TYPE_CHECKING:
-    from .backend import Backend
     from .settings import CoreSettings
 
 __all__ = ["GeneratorStatus", "blocked_dists", "describe_generator", "installed_generators"]
@@ -30,6 +29,7 @@ class GeneratorStatus:
         summary: one line from its plugin.
         dist: the dist that brings it, and ``version``, its version.
         state: ``ready``; ``not ready`` (variables missing or wrong); ``broken``; ``blocked``.
+        variant: the variable and its value that choose it among those of one name, or None.
         reason: why it is not ready, else empty.
         missing: required variables that are not set.
         variables: all its variables with values and sources; empty where broken.
@@ -42,6 +42,7 @@ class GeneratorStatus:
     dist: str
     version: str
     state: Literal["ready", "not ready", "broken", "blocked"]
+    variant: tuple[str, str] | None = None
     reason: str = ""
     missing: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
@@ -56,14 +57,14 @@ def installed_generators(variables: Variables | None = None) -> list[GeneratorSt
     """
     given = variables or Variables()
     offers, troubles = Registry(blocked_dists(given)).offers()
-    statuses = [_of_offer(offer, given) for offer in offers] + [_of_trouble(t) for t in troubles]
-    claims: dict[str, set[str]] = {}
-    for status in statuses:
-        claims.setdefault(status.label, set()).add(status.dist)
-    return [
-        _conflicting(status, claims[status.label]) if len(claims[status.label]) > 1 else status
-        for status in sorted(statuses, key=lambda status: (status.label, status.dist))
-    ]
+    claims: dict[str, list[str]] = {}
+    for offer in offers:
+        claims.setdefault(offer.spec.label.upper(), []).append(offer.dist)
+    statuses = [_of_trouble(trouble) for trouble in troubles]
+    for offer in offers:
+        status, claimed_by = _of_offer(offer, given), claims[offer.spec.label.upper()]
+        statuses.append(_conflicting(status, claimed_by) if len(claimed_by) > 1 else status)
+    return sorted(statuses, key=lambda status: (status.label, status.dist))
 
 
 def describe_generator(name: str, variables: Variables | None = None) -> GeneratorStatus:
@@ -76,45 +77,49 @@ def describe_generator(name: str, variables: Variables | None = None) -> Generat
     given = variables or Variables()
     registry = Registry(blocked_dists(given))
     try:
-        offer = registry.choose(name.strip().upper(), given)
-    except GeneratorNotFound:
+        return _of_offer(registry.choose(name.strip().upper(), given), given, with_backend=True)
+    except GeneratorNotFound as missing:
         offers, _ = registry.offers(name.strip().upper())
         if not offers:
             raise
-        offer = offers[0]
-    return _of_offer(offer, given, with_backend=True)
-
-
-def blocked_dists(variables: Variables) -> list[str]:
-    """The dists that EMBEDDING_PLUGINS_BLOCKED names."""
-    return [name for name in (variables.text("EMBEDDING_PLUGINS_BLOCKED") or "").split(",") if name]
+        status = _of_offer(offers[0], given)
+        state = "not ready" if status.state == "ready" else status.state
+        return replace(status, state=state, reason=str(missing))
 
 
 def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False) -> GeneratorStatus:
-    from .settings import build_settings, list_variables
+    from .settings import BackendSettings, build_settings, list_variables, without_secrets
 
     spec, limits, model = offer.spec, Limits(), ModelInfo()
     state: Literal["ready", "not ready", "broken"] = "ready"
     reason, rows = "", []
     try:
-        settings_class: type[CoreSettings] = import_object(spec.settings, offer.dist)
+        settings_class: type[CoreSettings] = import_object(
+            spec.settings, offer.dist, BackendSettings
+        )
+        rows = list_variables(settings_class, variables)
     except EmbeddingError as error:
         state, reason = "broken", str(error)
     else:
-        rows = list_variables(settings_class, variables)
         try:
             settings = build_settings(settings_class, variables, needed_by=spec.label)
             if with_backend:
-                backend: Backend = import_object(spec.backend, offer.dist)(settings)
+                backend = make_backend(offer, settings)
                 limits, model = backend.limits, backend.model
+        except PluginError as error:
+            state, reason = "broken", str(error)
         except EmbeddingError as error:
             state, reason = "not ready", str(error)
+        except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the others
+            said = without_secrets(f"{type(error).__name__}: {error}", settings_class, variables)
+            state, reason = "broken", f"{offer.dist} is broken: {said}. Tell its authors."
     return GeneratorStatus(
         name=spec.name,
         label=spec.label,
         summary=spec.summary,
         dist=offer.dist,
         version=offer.version,
+        variant=spec.variant,
         state=state,
         reason=reason,
         missing=tuple(row.name for row in rows if row.source == "missing"),
@@ -136,10 +141,9 @@ def _of_trouble(trouble: Trouble) -> GeneratorStatus:
     )
 
 
-def _conflicting(status: GeneratorStatus, dists: set[str]) -> GeneratorStatus:
-    if status.state == "blocked":
-        return status
-    names = " and ".join(sorted(dists))
+def _conflicting(status: GeneratorStatus, dists: list[str]) -> GeneratorStatus:
+    names = " and ".join(sorted(set(dists)))
+    verb = "both claim" if len(set(dists)) > 1 else "claims twice"
     remedy = "Uninstall one, or name it in EMBEDDING_PLUGINS_BLOCKED."
-    reason = f"{names} both claim {status.label}. {remedy}"
+    reason = f"{names} {verb} {status.label}. {remedy}"
     return replace(status, state="broken", reason=reason)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .errors import EmbeddingError, EmbeddingFailed
-from .result import Embeddings
+from .result import Embeddings, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .engine.run import Ran
     from .result import Space
 
-__all__ = ["concluded", "keep_finished"]
+__all__ = ["concluded", "joined", "keep_finished"]
 
 _SHOWN = 5
 """Failed texts that an error message names one by one."""
@@ -37,9 +42,42 @@ def concluded(ran: Ran, space: Space, generator: str, *, keep: bool) -> Embeddin
     return result
 
 
-def keep_finished(ended_by: BaseException, ran: Ran, space: Space) -> None:
-    """Hang what was finished on the KeyboardInterrupt or CancelledError that ended a call."""
-    ended_by.result = _embeddings(ran, space)  # type: ignore[attr-defined]
+def keep_finished(ended_by: BaseException, ran: Sequence[Ran], space: Space) -> None:
+    """Hang what was finished on the exception that ended consecutive calls, as its ``result``.
+
+    Nothing is hung on it where nothing was finished.
+    """
+    if not ran:
+        return
+    result = joined([_embeddings(one, space) for one in ran])
+    if len(result.failed) < len(result):
+        with suppress(AttributeError):  # an exception of somebody else's, with slots
+            ended_by.result = result  # type: ignore[attr-defined]
+
+
+def joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """One result over the texts of several, in their order. At least one part."""
+    width = max(part.dimensions for part in parts)
+    vectors = np.full((sum(map(len, parts)), width), np.nan, dtype=np.float32)
+    start = 0
+    for part in parts:
+        if part.dimensions:  # a call that was ended before any answer knows no width
+            vectors[start : start + len(part)] = part.vectors
+        start += len(part)
+    tokens = [part.usage.tokens for part in parts]
+    return Embeddings(
+        vectors=vectors,
+        outcomes=[outcome for part in parts for outcome in part.outcomes],
+        usage=Usage(
+            texts=sum(part.usage.texts for part in parts),
+            unique=sum(part.usage.unique for part in parts),
+            requests=sum(part.usage.requests for part in parts),
+            retries=sum(part.usage.retries for part in parts),
+            tokens=None if None in tokens else sum(count or 0 for count in tokens),
+            seconds=max(part.usage.seconds for part in parts),
+        ),
+        space=parts[0].space,
+    )
 
 
 def _embeddings(ran: Ran, space: Space) -> Embeddings:

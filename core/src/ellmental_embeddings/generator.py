@@ -6,19 +6,17 @@ import asyncio
 import os
 import warnings
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .catalogue import blocked_dists
 from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
-from .loop import Call, LoopThread, end_all, end_all_async
-from .registry import Registry, import_object
+from .loop import Call, LoopThread
+from .registry import Registry, blocked_dists, import_object, make_backend
 from .result import Embeddings, Space
-from .settings import SettingWarning, build_settings, policy_of, variable_names
+from .settings import BackendSettings, SettingWarning, build_settings, policy_of, variable_names
+from .streaming import Streaming
 from .variables import Variables
-from .windows import async_windows, windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -68,7 +66,9 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
             "default with: pip install ellmental-embeddings-local"
         )
     offer = registry.choose(wanted, variables)
-    settings_class: type[CoreSettings] = import_object(offer.spec.settings, offer.dist)
+    settings_class: type[BackendSettings] = import_object(
+        offer.spec.settings, offer.dist, BackendSettings
+    )
     built = build_settings(settings_class, variables, needed_by=offer.spec.label)
     known = [
         variable
@@ -77,8 +77,7 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     ]
     for as_set, meant in variables.near_misses(known):
         warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
-    backend_class = import_object(offer.spec.backend, offer.dist)
-    return EmbeddingGenerator(offer.spec.label, offer.dist, built, lambda: backend_class(built))
+    return EmbeddingGenerator(offer.spec.label, offer.dist, built, lambda: make_backend(offer, built))
 
 
 class EmbeddingGenerator:
@@ -120,9 +119,21 @@ class EmbeddingGenerator:
         return self._engine.backend.model
 
     @property
+    def server(self) -> str | None:
+        """What it talks to, where its backend had to find that out; None before it has."""
+        return self._engine.backend.server
+
+    @property
     def dimensions(self) -> int | None:
         """Width of the vectors; None while it is not known."""
         return self._engine.width
+
+    @property
+    def summary(self) -> str:
+        """Which generator and model, in one line: ``LOCAL (all-MiniLM-L6-v2, 384 dimensions)``."""
+        space = self.space
+        width = f", {space.dimensions} dimensions" if space.dimensions else ""
+        return f"{self.name} ({space.model or 'model not named'}{width})"
 
     @property
     def space(self) -> Space:
@@ -203,9 +214,13 @@ class EmbeddingGenerator:
         Raises:
             EmbeddingFailed: at the part that has failed texts; ``.result`` is that part. Use
                 ``on_error="keep"`` to go on past failed texts.
+            EmbeddingError: the service as a whole cannot be used, as from ``embed``. Its
+                ``.result``, like that of whatever else ends the stream (KeyboardInterrupt, an error
+                of the iterable), covers the texts that were begun and not handed out yet; those
+                that were not finished are failed ones there.
         """
         _refuse_single(texts)
-        return self._stream(texts, role, instruction, on_error)
+        return self._streaming(role, instruction, on_error).stream(texts)
 
     def astream(
         self,
@@ -217,7 +232,7 @@ class EmbeddingGenerator:
     ) -> AsyncIterator[Embeddings]:
         """``stream`` for coroutines; also takes an async iterable."""
         _refuse_single(texts)
-        return self._astream(texts, role, instruction, on_error)
+        return self._streaming(role, instruction, on_error).astream(texts)
 
     def close(self) -> None:
         """Cancel what runs and give back what is held. Closing twice is fine."""
@@ -291,7 +306,7 @@ class EmbeddingGenerator:
         except KeyboardInterrupt as interrupt:
             if not call.done():
                 call.cancel()
-                keep_finished(interrupt, call.wait(), self._space(role, instruction))
+                keep_finished(interrupt, [call.wait()], self._space(role, instruction))
             raise
 
     async def _wait_async(
@@ -301,49 +316,20 @@ class EmbeddingGenerator:
             ran = await call.wait_async()
         except asyncio.CancelledError as cancelled:
             call.cancel()
-            keep_finished(cancelled, await call.wait_async(), self._space(role, instruction))
+            keep_finished(cancelled, [await call.wait_async()], self._space(role, instruction))
             raise
         return self._concluded(ran, role, instruction, on_error)
 
-    def _stream(
-        self, texts: Iterable[str], role: Role, instruction: str | None, on_error: OnError
-    ) -> Iterator[Embeddings]:
-        calls: deque[Call[Ran]] = deque()
-        size, ahead = self._reading()
-        try:
-            for window in windows(texts, size):
-                calls.append(self._begin(window, role, instruction, on_error))
-                while len(calls) >= ahead or (calls and calls[0].done()):
-                    yield self._wait(calls.popleft(), role, instruction, on_error)
-            while calls:
-                yield self._wait(calls.popleft(), role, instruction, on_error)
-        finally:
-            end_all(calls)
-
-    async def _astream(
-        self,
-        texts: Iterable[str] | AsyncIterable[str],
-        role: Role,
-        instruction: str | None,
-        on_error: OnError,
-    ) -> AsyncIterator[Embeddings]:
-        calls: deque[Call[Ran]] = deque()
-        size, ahead = self._reading()
-        try:
-            async for window in async_windows(texts, size):
-                calls.append(self._begin(window, role, instruction, on_error))
-                while len(calls) >= ahead or (calls and calls[0].done()):
-                    yield await self._wait_async(calls.popleft(), role, instruction, on_error)
-            while calls:
-                yield await self._wait_async(calls.popleft(), role, instruction, on_error)
-        finally:
-            await end_all_async(calls)
-
-    def _reading(self) -> tuple[int, int]:
-        """Texts per window, and windows to have under way: a quarter more than can be sent."""
+    def _streaming(self, role: Role, instruction: str | None, on_error: OnError) -> Streaming:
         batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
-        in_flight = self._engine.concurrency * 5 // 4
-        return batch * _BATCHES_PER_WINDOW, in_flight // _BATCHES_PER_WINDOW + 2
+        in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
+        return Streaming(
+            begin=lambda window: self._begin(window, role, instruction, on_error),
+            conclude=lambda ran: self._concluded(ran, role, instruction, on_error),
+            keep=lambda error, ran: keep_finished(error, ran, self._space(role, instruction)),
+            size=batch * _BATCHES_PER_WINDOW,
+            ahead=in_flight // _BATCHES_PER_WINDOW + 2,
+        )
 
     def _concluded(
         self, ran: Ran, role: Role, instruction: str | None, on_error: OnError

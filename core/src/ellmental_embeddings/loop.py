@@ -135,21 +135,23 @@ class LoopThread:
         await self.loop.shutdown_asyncgens()
 
 
-def end_all(calls: Iterable[Call[Any]]) -> None:
-    """Cancel calls and wait until they have ended."""
-    waiting = list(calls)
+def end_all(calls: Iterable[Call[T]]) -> list[T]:
+    """Cancel calls, wait until they have ended, and return what those came to that return."""
+    waiting, results = list(calls), []
     for call in waiting:
         call.cancel()
     for call in waiting:
-        with suppress(Exception, asyncio.CancelledError):  # nobody asks how it ended
-            call.wait(_PATIENCE)
+        with suppress(Exception, asyncio.CancelledError):  # nobody asks how it failed
+            results.append(call.wait(_PATIENCE))
+    return results
 
 
-async def end_all_async(calls: Iterable[Call[Any]]) -> None:
+async def end_all_async(calls: Iterable[Call[T]]) -> list[T]:
     """``end_all`` without blocking the running loop."""
-    waiting = list(calls)
+    waiting, results = list(calls), []
     for call in waiting:
         call.cancel()
     for call in waiting:
         with suppress(Exception, asyncio.CancelledError):
-            await call.wait_async()
+            results.append(await call.wait_async())
+    return results

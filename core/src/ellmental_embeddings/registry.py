@@ -9,25 +9,27 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import importlib_metadata
 import pluggy
 
 from . import hookspecs
-from .errors import ConfigurationError, GeneratorNotFound, PluginError
+from .errors import ConfigurationError, EmbeddingError, GeneratorNotFound, PluginError
 from .spec import GeneratorSpec
+from .variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import click
 
-    from .variables import Variables
+    from .backend import Backend
+    from .settings import CoreSettings
 
 __all__ = [
     "COMMANDS",
@@ -36,7 +38,9 @@ __all__ = [
     "Registry",
     "Trouble",
     "add_commands",
+    "blocked_dists",
     "import_object",
+    "make_backend",
 ]
 
 GENERATORS = "ellmental_embeddings"
@@ -54,6 +58,9 @@ _OUR_DISTS = {
     ("SPACES_INSTRUCT", None): "ellmental-embeddings-spaces",
 }
 """What to pip install for the generators that this project publishes; for messages only."""
+
+_UNKNOWN = "an unknown dist"
+"""Stands for the name of a dist whose METADATA cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,6 @@ class Registry:
     def __init__(self, blocked: Iterable[str] = ()) -> None:
         self._blocked = {canonical(name) for name in blocked}
         self._loaded: dict[tuple[str, str], list[Offer] | str] = {}
-        self._plugins = pluggy.PluginManager(hookspecs.PROJECT)
-        self._plugins.add_hookspecs(hookspecs)
 
     def names(self) -> list[str]:
         """The generator names that entry points announce; nothing is imported."""
@@ -117,22 +122,27 @@ class Registry:
             GeneratorNotFound: nothing installed offers it; says what does, and what to install.
             PluginError: its plugin is broken, or two dists claim the name.
         """
+        if not name:
+            raise GeneratorNotFound(
+                "EMBEDDING_GENERATOR is blank: name a generator. "
+                f"Installed: {', '.join(self.names()) or 'none'}."
+            )
         offers, troubles = self.offers(name)
-        _refuse_conflicts(offers)
         if not offers:
             if troubles:
                 raise PluginError("\n".join(f"{name}: {item.reason}" for item in troubles))
             raise GeneratorNotFound(self._about_missing(name))
-        if offers[0].spec.variant is None:
-            return offers[0]
-        variable = offers[0].spec.variant[0]
-        wanted = (variables.text(variable) or name).lower()
-        for offer in offers:
-            if offer.spec.variant and offer.spec.variant[1].lower() == wanted:
-                return offer
+        plain = next((offer for offer in offers if offer.spec.variant is None), None)
+        if plain is not None:
+            _refuse_conflict(offers)
+            return plain
+        wanted = [offer for offer in offers if _is_wanted(offer.spec, name, variables)]
+        _refuse_conflict(wanted)
+        if wanted:
+            return wanted[0]
         if broken := [item.reason for item in troubles]:
             raise PluginError("\n".join(broken))
-        raise GeneratorNotFound(_about_missing_variant(name, variable, wanted, offers))
+        raise GeneratorNotFound(_about_missing_variant(name, variables, offers))
 
     def _load(self, point: importlib_metadata.EntryPoint) -> list[Offer] | str:
         dist, version = _dist(point)
@@ -141,7 +151,7 @@ class Registry:
         key = (dist, point.value)
         if key not in self._loaded:
             try:
-                specs = self._specs(point, dist)
+                specs = _specs(point, dist)
             except PluginError as error:
                 self._loaded[key] = str(error)
             else:
@@ -155,22 +165,6 @@ class Registry:
                 f"offers {', '.join(offer.spec.name for offer in found) or 'nothing'}."
             )
         return found
-
-    def _specs(self, point: importlib_metadata.EntryPoint, dist: str) -> list[GeneratorSpec]:
-        plugin = _register(self._plugins, point, dist, "ellmental_generators")
-        others = [other for other in self._plugins.get_plugins() if other is not plugin]
-        caller = self._plugins.subset_hook_caller("ellmental_generators", others)
-        try:
-            results = cast("list[Any]", caller())
-        except Exception as error:
-            raise PluginError(_broken(dist, "its ellmental_generators raised", error)) from error
-        specs = [spec for result in results for spec in result]
-        if not all(isinstance(spec, GeneratorSpec) for spec in specs):
-            raise PluginError(
-                f"{dist} is broken: its ellmental_generators returned something that is no "
-                "GeneratorSpec. Tell its authors, or uninstall it."
-            )
-        return specs
 
     def _about_missing(self, name: str) -> str:
         installed = self.names()
@@ -193,36 +187,77 @@ class Registry:
 
 
 def add_commands(group: click.Group) -> list[Trouble]:
-    """Let every command plugin add its commands; return what is wrong with those that cannot."""
+    """Let every command plugin add its commands; return what is wrong with those that cannot.
+
+    A plugin that EMBEDDING_PLUGINS_BLOCKED names is passed over.
+    """
     troubles = []
+    try:
+        blocked = {canonical(name) for name in blocked_dists(Variables())}
+    except ConfigurationError:
+        blocked = set()  # an unreadable .env: whoever needs it says so, --help does not need it
     for point in _entry_points(COMMANDS):
-        dist, version = _dist(point)
-        plugins = pluggy.PluginManager(hookspecs.PROJECT)
-        plugins.add_hookspecs(hookspecs)
+        if blocked and canonical(_dist(point)[0]) in blocked:
+            continue
         try:
-            _register(plugins, point, dist, "ellmental_commands")
-            plugins.hook.ellmental_commands(group=group)
+            _hooks(point, "ellmental_commands").ellmental_commands(group=group)
         except PluginError as error:
-            troubles.append(Trouble(point.name, dist, version, str(error)))
-        except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the others
-            reason = _broken(dist, "its ellmental_commands raised", error)
-            troubles.append(Trouble(point.name, dist, version, reason))
+            troubles.append(Trouble(point.name, *_dist(point), str(error)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it never breaks the others
+            reason = _broken(_dist(point)[0], "its ellmental_commands raised", error)
+            troubles.append(Trouble(point.name, *_dist(point), reason))
     return troubles
 
 
-def import_object(path: str, dist: str) -> Any:
+def blocked_dists(variables: Variables) -> list[str]:
+    """The dists that EMBEDDING_PLUGINS_BLOCKED names."""
+    return [name for name in (variables.text("EMBEDDING_PLUGINS_BLOCKED") or "").split(",") if name]
+
+
+def import_object(path: str, dist: str, base: type = object) -> Any:
     """Import ``"module:Class"``.
 
     Raises:
-        PluginError: naming the dist, when it cannot be imported.
+        PluginError: naming the dist, when it cannot be imported, or is no subclass of ``base``.
     """
     module, _, attribute = path.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(_broken(dist, f"{path} does not import", error)) from error
+    if base is not object and not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(
+            f"{dist} is broken: {path} is no subclass of {base.__name__}. "
+            "Tell its authors, or uninstall it."
+        )
+    return found
+
+
+def make_backend(offer: Offer, settings: CoreSettings) -> Backend:
+    """The backend of an offer. Whatever goes wrong, no secret shows.
+
+    Raises:
+        PluginError: naming the dist, when its class does not import or is at fault.
+        EmbeddingError: what the backend says on purpose, e.g. about its settings.
+    """
+    from .backend import Backend
+    from .engine.redact import redact
+    from .settings import secrets_of
+
+    backend_class = import_object(offer.spec.backend, offer.dist, Backend)
+    try:
+        backend: Backend = backend_class(settings)
+    except EmbeddingError as error:
+        redact(error, secrets_of(settings))
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again, without what it may show
+        fault = PluginError(_broken(offer.dist, f"{offer.spec.backend} raised", error))
+        fault.__cause__ = error
+        redact(fault, secrets_of(settings))
+        raise fault from fault.__cause__
+    return backend
 
 
 def canonical(dist: str) -> str:
@@ -233,67 +268,91 @@ def canonical(dist: str) -> str:
 @cache
 def _entry_points(group: str) -> tuple[importlib_metadata.EntryPoint, ...]:
     points = importlib_metadata.entry_points(group=group)
-    return tuple(sorted(points, key=lambda point: (point.name, _dist(point)[0])))
+    return tuple(sorted(points, key=lambda point: (point.name, point.value)))
 
 
 def _dist(point: importlib_metadata.EntryPoint) -> tuple[str, str]:
-    dist = point.dist
-    return ("an unknown dist", "?") if dist is None else (dist.name, dist.version)
+    """The name and version of a dist. Reads METADATA, which imports 34 modules: not for --help."""
+    name = version = None
+    if point.dist is not None:
+        with suppress(Exception):  # METADATA is missing or damaged, as a half uninstall leaves it
+            name = point.dist.name
+            version = point.dist.version
+    return name or _UNKNOWN, version or "?"
 
 
-def _register(
-    plugins: pluggy.PluginManager, point: importlib_metadata.EntryPoint, dist: str, hook: str
-) -> Any:
+def _specs(point: importlib_metadata.EntryPoint, dist: str) -> list[GeneratorSpec]:
+    hooks = _hooks(point, "ellmental_generators")
+    try:
+        specs = [spec for result in hooks.ellmental_generators() for spec in result]
+    except (Exception, SystemExit) as error:
+        raise PluginError(_broken(dist, "its ellmental_generators raised", error)) from error
+    if not all(isinstance(spec, GeneratorSpec) for spec in specs):
+        raise PluginError(
+            f"{dist} is broken: its ellmental_generators returned something that is no "
+            "GeneratorSpec. Tell its authors, or uninstall it."
+        )
+    return specs
+
+
+def _hooks(point: importlib_metadata.EntryPoint, hook: str) -> pluggy.HookRelay:
+    """Import a plugin and return its hooks, alone with a manager of their own."""
+    plugins = pluggy.PluginManager(hookspecs.PROJECT)
+    plugins.add_hookspecs(hookspecs)
     try:
         plugin = point.load()
     except (Exception, SystemExit) as error:
-        raise PluginError(_broken(dist, f"{point.value} does not import", error)) from error
+        what = f"{point.value} does not import"
+        raise PluginError(_broken(_dist(point)[0], what, error)) from error
     implementation = getattr(plugin, hook, None)
     if inspect.iscoroutinefunction(implementation):
         raise PluginError(
-            f"{dist} is broken: its {hook} is async; hooks register, they are never awaited. "
-            "Tell its authors, or uninstall it."
+            f"{_dist(point)[0]} is broken: its {hook} is async; hooks register, they are never "
+            "awaited. Tell its authors, or uninstall it."
         )
     try:
-        plugins.register(plugin, name=f"{dist}:{point.value}")
+        plugins.register(plugin, name=point.value)
         plugins.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
-        if plugins.is_registered(plugin):
-            plugins.unregister(plugin)
-        raise PluginError(_broken(dist, "its hooks do not fit", error)) from error
+        raise PluginError(_broken(_dist(point)[0], "its hooks do not fit", error)) from error
     if hook not in {caller.name for caller in plugins.get_hookcallers(plugin) or ()}:
-        plugins.unregister(plugin)
         raise PluginError(
-            f"{dist} is broken: {point.value} has no {hook} decorated with @hookimpl. "
+            f"{_dist(point)[0]} is broken: {point.value} has no {hook} decorated with @hookimpl. "
             "Tell its authors, or uninstall it."
         )
-    return plugin
+    return plugins.hook
 
 
 def _broken(dist: str, what: str, error: BaseException) -> str:
+    said = " ".join(f"{type(error).__name__}: {error}".split())  # on one line, whatever it was
     return (
-        f"{dist} is broken: {what} ({type(error).__name__}: {error}). Reinstall it, tell its "
+        f"{dist} is broken: {what} ({said}). Reinstall it, tell its "
         "authors, or name it in EMBEDDING_PLUGINS_BLOCKED."
     )
 
 
-def _refuse_conflicts(offers: list[Offer]) -> None:
-    by_variant = defaultdict(list)
-    for offer in offers:
-        variant = offer.spec.variant
-        by_variant[(variant[0], variant[1].lower()) if variant else None].append(offer)
-    clash = next((same for same in by_variant.values() if len(same) > 1), None)
-    if clash is None and None in by_variant and len(by_variant) > 1:
-        clash = offers
-    if clash is not None:
-        dists = " and ".join(sorted({offer.dist for offer in clash}))
-        raise PluginError(
-            f"{dists} both claim the generator {clash[0].spec.label}. Uninstall one, or name it "
-            "in EMBEDDING_PLUGINS_BLOCKED."
-        )
+def _is_wanted(spec: GeneratorSpec, name: str, variables: Variables) -> bool:
+    """Whether a variant is chosen; where its variable is not set, the one named as the name."""
+    if spec.variant is None:
+        return True
+    variable, value = spec.variant
+    return (variables.text(variable) or name).lower() == value.lower()
 
 
-def _about_missing_variant(name: str, variable: str, wanted: str, offers: list[Offer]) -> str:
+def _refuse_conflict(claims: list[Offer]) -> None:
+    if len(claims) < 2:  # noqa: PLR2004 - a conflict takes two
+        return
+    dists = sorted({offer.dist for offer in claims})
+    verb = "both claim" if len(dists) > 1 else "claims twice"
+    raise PluginError(
+        f"{' and '.join(dists)} {verb} the generator {claims[0].spec.label}. Uninstall one, or "
+        "name it in EMBEDDING_PLUGINS_BLOCKED."
+    )
+
+
+def _about_missing_variant(name: str, variables: Variables, offers: list[Offer]) -> str:
+    variable = next(offer.spec.variant[0] for offer in offers if offer.spec.variant)
+    wanted = (variables.text(variable) or name).lower()
     installed = ", ".join(
         f"{offer.spec.variant[1]} ({offer.dist})" for offer in offers if offer.spec.variant
     )

@@ -10,10 +10,11 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import ConfigurationError
-from .variables import ENV_FILE, Variable, Variables
+from .variables import ENV_FILE, ENV_FILE_ENCODING, Variable, Variables
 
 if TYPE_CHECKING:
     from .engine.run import Policy
@@ -28,6 +29,7 @@ __all__ = [
     "policy_of",
     "secrets_of",
     "variable_names",
+    "without_secrets",
 ]
 
 MASK = "********"
@@ -52,7 +54,7 @@ class CoreSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
-        env_file_encoding="utf-8",
+        env_file_encoding=ENV_FILE_ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -129,8 +131,10 @@ def variable_names(settings: type[CoreSettings], field: str) -> tuple[str, ...]:
 
     alias = settings.model_fields[field].validation_alias
     if isinstance(alias, AliasChoices):
-        return tuple(str(choice).upper() for choice in alias.choices)
-    return ((alias if isinstance(alias, str) else field).upper(),)
+        names = [str(choice) for choice in alias.choices]
+    else:
+        names = [alias] if isinstance(alias, str) else []
+    return tuple(dict.fromkeys(name.upper() for name in (*names, field)))
 
 
 def build_settings(settings: type[S], variables: Variables, *, needed_by: str) -> S:
@@ -174,7 +178,8 @@ def list_variables(settings: type[CoreSettings], variables: Variables) -> list[V
         secret = _is_secret(info.annotation)
         required = info.is_required()
         value: str | None
-        default = None if required or info.default is None else _as_text(info.default, secret)
+        standard = info.get_default(call_default_factory=False)
+        default = None if standard in (None, PydanticUndefined) else _as_text(standard, secret)
         if found is not None:
             value, source = _as_text(found[0], secret), found[1]
         else:
@@ -202,6 +207,19 @@ def secrets_of(settings: CoreSettings) -> tuple[str, ...]:
         if isinstance(value, SecretStr) and value.get_secret_value()
     }
     return tuple(sorted(values, key=len, reverse=True))
+
+
+def without_secrets(text: str, settings: type[CoreSettings], variables: Variables) -> str:
+    """A text in which the secrets of a class, as they are set, are masked."""
+    for field, info in settings.model_fields.items():
+        found = variables.find(*variable_names(settings, field))
+        if found is None or not _is_secret(info.annotation):
+            continue
+        given = found[0]
+        secret = given.get_secret_value() if isinstance(given, SecretStr) else str(given)
+        for spelled in (secret, secret.strip()):
+            text = text.replace(spelled, MASK) if spelled else text
+    return text
 
 
 def policy_of(settings: CoreSettings) -> Policy:
@@ -257,8 +275,10 @@ def _about_invalid(
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place = str(problem["loc"][0]) if problem["loc"] else ""
         field = by_variable.get(place.upper(), place)
+        reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        reason = without_secrets(reason, settings, variables)
         if field not in settings.model_fields:
-            wrong.append(problem["msg"].removeprefix("Value error, "))
+            wrong.append(reason)
             continue
         name = variable_names(settings, field)[0]
         meaning = settings.model_fields[field].description or ""
@@ -268,7 +288,6 @@ def _about_invalid(
         found = variables.find(*variable_names(settings, field))
         value, source = found if found is not None else ("", "default")
         shown = _as_text(value, _is_secret(settings.model_fields[field].annotation))
-        reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
         wrong.append(f"{name}={shown!r} (from {_spoken(source)}): {reason}. It means: {meaning}")
     if missing:
         wrong.append(

@@ -17,9 +17,13 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ENV_FILE", "Variable", "Variables"]
+__all__ = ["ENV_FILE", "ENV_FILE_ENCODING", "Variable", "Variables"]
 
 ENV_FILE = ".env"
+
+ENV_FILE_ENCODING = "utf-8-sig"
+"""UTF-8 with or without the mark that Windows editors put first, which would else be read as
+part of the first variable's name."""
 
 _ALIKE = 0.88
 """Least difflib ratio for two names to count as one misspelt: EMBEDDING_GENERATR is 0.97."""
@@ -61,7 +65,8 @@ class Variables:
     def find(self, *names: str) -> tuple[Any, str] | None:
         """The value of the first of these names that is set, and its source; None if none is.
 
-        An empty variable counts as unset, so that ``OPENAI_BASE_URL=`` means the default.
+        An empty variable counts as unset, so that ``OPENAI_BASE_URL=`` means the default. An
+        empty argument does not: who writes ``EMBEDDING_QUERY_INSTRUCTION=""`` in code means it.
         """
         places = (
             (self.arguments, "argument"),
@@ -71,7 +76,7 @@ class Variables:
         for values, source in places:
             for name in names:
                 value = values.get(name.upper())
-                if value is not None and value != "":
+                if value is not None and (value != "" or source == "argument"):
                     return value, source
         return None
 
@@ -98,7 +103,7 @@ def _read_env_file() -> dict[str, str]:
     from dotenv import dotenv_values
 
     try:
-        values = dotenv_values(path, encoding="utf-8")
+        values = dotenv_values(path, encoding=ENV_FILE_ENCODING)
     except UnicodeDecodeError:
         raise ConfigurationError(
             f"{path.resolve()} is not UTF-8 text. Save it as UTF-8, or move it away."

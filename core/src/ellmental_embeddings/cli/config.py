@@ -44,9 +44,9 @@ def command(name: str | None, template: bool, as_json: bool) -> None:
     )
 
     variables = Variables({} if name is None else {"EMBEDDING_GENERATOR": name})
-    chosen = variables.text("EMBEDDING_GENERATOR") or "LOCAL"
+    chosen = variables.find("EMBEDDING_GENERATOR")
     try:
-        status = describe_generator(chosen, variables)
+        status = describe_generator("LOCAL" if chosen is None else str(chosen[0]), variables)
     except ConfigurationError:
         if not template:
             _show(list_variables(CoreSettings, variables), as_json=as_json)
@@ -76,10 +76,12 @@ def _template(status: GeneratorStatus) -> str:
         "# Lines that begin with # are comments; what is commented out has the default shown.",
         "",
         f"EMBEDDING_GENERATOR={status.name}",
+        *(["=".join(status.variant)] if status.variant else []),
         "",
     ]
+    written = {"EMBEDDING_GENERATOR", *(status.variant or ())[:1]}
     for row in sorted(status.variables, key=lambda row: not row.required):
-        if row.name != "EMBEDDING_GENERATOR":
+        if row.name not in written:
             lines += _template_lines(row)
     return "\n".join(lines)
 
@@ -87,4 +89,4 @@ def _template(status: GeneratorStatus) -> str:
 def _template_lines(row: Variable) -> list[str]:
     choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
     setting = f"{row.name}=" if row.required else f"#{row.name}={row.default or ''}"
-    return [f"# {row.meaning}{choices}", setting, ""]
+    return [f"# {' '.join(row.meaning.split())}{choices}", setting, ""]

@@ -42,18 +42,23 @@ def command(name: str | None, as_json: bool) -> None:
       ellmental doctor
       EMBEDDING_GENERATOR=OPENAI ellmental doctor --json
     """  # noqa: D301 - click's own mark for lines to keep
-    from .. import load_generator
+    from .. import EmbeddingError, load_generator
 
     findings = []
     for finding in _surroundings():
         findings.append(finding)
         _show(finding, quiet=as_json)
-    with load_generator(name) as generator:
-        for finding in _trial(generator):
-            findings.append(finding)
-            _show(finding, quiet=as_json)
-    if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    try:
+        with load_generator(name) as generator:
+            for finding in _trial(generator):
+                findings.append(finding)
+                _show(finding, quiet=as_json)
+    except EmbeddingError as error:
+        findings.append(_Finding("trial", str(error), ok=False))
+        raise
+    finally:
+        if as_json:
+            click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
 def _show(finding: _Finding, *, quiet: bool) -> None:
@@ -87,6 +92,8 @@ def _trial(generator: EmbeddingGenerator) -> Iterator[_Finding]:
     generator.embed([_PROBE], role="query")
     second = time.perf_counter() - began
     space = result.space
+    if generator.server is not None:
+        yield _Finding("server", generator.server)
     yield _Finding("model", f"{space.model or 'not named by the service'}")
     yield _Finding("width", f"{result.dimensions} dimensions")
     yield _Finding("first text", f"{first:.3f} s, loading included")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigurationError, EmbeddingError
+from .. import ConfigurationError, EmbeddingError
 from ..registry import add_commands
 from . import exit_codes
 from .output import note
@@ -22,6 +24,7 @@ __all__ = ["main", "make_group"]
 
 _COMMANDS = ("completion", "config", "doctor", "generators", "vector")
 _FROM_JOBS = ("embed", "search")
+_COMPLETE = "_ELLMENTAL_COMPLETE"
 
 _HELP = """Turn text into vectors with whatever makes the vectors.
 
@@ -72,7 +75,8 @@ def make_group() -> click.Group:
     )
     click.version_option(package_name="ellmental-embeddings")(group)
     for trouble in add_commands(group):
-        note(f"warning: {trouble.reason}")
+        if _COMPLETE not in os.environ:  # a shell that completes a word wants no lines between
+            note(f"warning: {trouble.reason}")
     return group
 
 
@@ -81,12 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     given, debug = _without_debug(given)
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # No output dies of a character that the terminal's encoding does not have.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    stdout = sys.stdout
     try:
         code = make_group().main(given, prog_name="ellmental", standalone_mode=False)
         sys.stdout.flush()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - told in one place, as one exit code each
+        if isinstance(error, SystemExit) and sys.stdout is not stdout:
+            # click has met a broken pipe: it puts a wrapper around stdout and exits with 1.
+            sys.exit(_explain(BrokenPipeError()))
         if debug and not isinstance(error, (SystemExit, click.exceptions.Exit)):
-            raise
+            traceback.print_exception(error)
         sys.exit(_explain(error))
     sys.exit(code if isinstance(code, int) else exit_codes.DONE)
 

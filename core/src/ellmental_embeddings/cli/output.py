@@ -9,9 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .. import EmbeddingGenerator
-
-__all__ = ["generator_line", "note", "table"]
+__all__ = ["note", "table"]
 
 
 def note(message: str) -> None:
@@ -32,11 +30,3 @@ def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
         ).rstrip()
         for row in cells
     )
-
-
-def generator_line(generator: EmbeddingGenerator) -> str:
-    """Which generator is used, in one line."""
-    space = generator.space
-    model = space.model or "model not named"
-    width = f", {space.dimensions} dimensions" if space.dimensions else ""
-    return f"generator: {generator.name} ({model}{width})"

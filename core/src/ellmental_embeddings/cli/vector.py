@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from . import exit_codes
-from .output import generator_line, note
+from .output import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["command"]
+
+
+class _NotText(click.ClickException):
+    exit_code = exit_codes.FILES
 
 
 @click.command("vector")
@@ -51,7 +55,7 @@ def command(
     if not given:
         raise click.UsageError('No text given. Try: ellmental vector "a text"')
     with load_generator(name) as generator:
-        note(generator_line(generator))
+        note(f"generator: {generator.summary}")
         result = generator.embed(given, role=role, instruction=instruction, on_error="keep")
     for position, vector in enumerate(result):
         click.echo("null" if position in result.failed else as_json(vector.tolist()))
@@ -67,10 +71,15 @@ def as_json(vector: Iterable[float]) -> str:
 
 
 def _read_lines() -> list[str]:
+    """The lines of standard input, as UTF-8 on every system; only line ends end a line."""
+    given = sys.stdin.buffer.read()
     try:
-        return sys.stdin.read().splitlines()
+        text = given.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"standard input is not {error.encoding} text.") from None
+        line = given.count(b"\n", 0, error.start) + 1
+        raise _NotText(f"standard input is not UTF-8 text: see line {line}.") from None
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _shortened(text: str, most: int = 40) -> str:

@@ -45,7 +45,8 @@ def checked(reply: object, texts: int, width: int | None) -> NDArray[np.float32]
         raise BadReply(f"vectors of {vectors.shape[1]} dimensions came, not of {width}")
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise BadReply(f"the vector of text {row} of the batch has NaN or infinite numbers")
+        which = f"the vector of text {row} of the batch" if texts > 1 else "its vector"
+        raise BadReply(f"{which} has NaN or infinite numbers")
     return vectors if reply.index is None else _in_order(vectors, reply.index)
 
 

@@ -103,6 +103,11 @@ class Pace:
             self._shrunk_at = now
             self.allowed = max(1.0, self.allowed / 2)
 
+    def narrow(self, most: int) -> None:
+        """No more than this many are of use, as has been learnt."""
+        self.most = min(self.most, most)
+        self.allowed = min(self.allowed, float(self.most))
+
     def pause(self, seconds: float) -> None:
         """Send nothing for so many seconds."""
         until = asyncio.get_running_loop().time() + seconds

@@ -277,6 +277,8 @@ class Engine:
         self._last_success = asyncio.get_running_loop().time()
         self._bad_in_a_row = 0
         self._pace.answered(reply.rate)
+        if reply.limits is not None:
+            self._narrow(reply.limits)
         if call.tokens is not None:
             call.tokens = None if reply.tokens is None else call.tokens + reply.tokens
 
@@ -327,15 +329,24 @@ class Engine:
         if isinstance(error, BatchTooLarge) and len(part.pieces) > 1:
             said = (error.items, error.tokens, error.bytes)
             items = error.items or (None if any(said) else len(part.pieces) // 2)
-            self.limits = Limits(
-                items=_least(self.limits.items, items),
-                tokens=_least(self.limits.tokens, error.tokens),
-                bytes=_least(self.limits.bytes, error.bytes),
-                tokens_per_text=self.limits.tokens_per_text,
-                concurrency=self.limits.concurrency,
-            )
+            self._narrow(Limits(items=items, tokens=error.tokens, bytes=error.bytes))
         nameless = isinstance(error, TextRejected) and error.index is None
         self._bad_in_a_row += isinstance(error, BadReply) or nameless
+
+    def _narrow(self, learnt: Limits) -> None:
+        """Take over limits that a service told of, where they are smaller than those known."""
+        known = self.limits
+        if learnt in (known, Limits()):
+            return
+        self.limits = Limits(
+            items=_least(known.items, learnt.items),
+            tokens=_least(known.tokens, learnt.tokens),
+            bytes=_least(known.bytes, learnt.bytes),
+            tokens_per_text=_least(known.tokens_per_text, learnt.tokens_per_text),
+            concurrency=_least(known.concurrency, learnt.concurrency),
+        )
+        self.concurrency = min(self.concurrency, learnt.concurrency or self.concurrency)
+        self._pace.narrow(self.concurrency)
 
     def _stop_if_hopeless(self, call: _Call, error: EmbeddingError) -> None:
         """End the call where not one of many requests could be used.

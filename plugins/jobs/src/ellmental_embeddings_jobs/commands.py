@@ -1,0 +1,111 @@
+"""The two commands' options. What they do is imported when they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["embed", "search"]
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="Folder to write the dataset to; it must not exist.",
+)
+@click.option(
+    "--column",
+    metavar="NAME",
+    help="Column of the texts (.csv, .jsonl, .parquet).  [default: text]",
+)
+@click.option(
+    "--id", "id_column", metavar="NAME", help="Column of the ids.  [default: the row's place]"
+)
+@click.option(
+    "--max-tokens",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Most tokens of a piece.  [default: what the model takes]",
+)
+@click.option(
+    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT, once the new dataset is complete.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+@click.pass_context
+def embed(
+    context: click.Context,
+    *,
+    sources: tuple[str, ...],
+    output: Path,
+    column: str | None,
+    id_column: str | None,
+    max_tokens: int | None,
+    generator: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Embed files into a dataset of vectors.
+
+    SOURCE is a .txt (a document a line), .md (a document), .csv, .jsonl or .parquet file, a
+    folder (its .txt and .md files, at any depth), or - for lines from standard input.
+
+    A document longer than the model takes is cut into pieces, at the ends of paragraphs and
+    sentences; each row says where it stands. OUT is a folder of Parquet files with the columns
+    id, text, source, line, piece, start, end and vector. Rows that cannot be embedded are in
+    OUT/_failed.jsonl; then the exit code is 1.
+
+    \b
+    Examples:
+      ellmental embed notes.txt -o vectors
+      ellmental embed handbook/ faq.md -o vectors
+      ellmental embed reviews.csv --column review --id review_id -o vectors
+      EMBEDDING_GENERATOR=OPENAI ellmental embed articles.parquet -o vectors --overwrite
+      zcat log.gz | ellmental embed - -o vectors
+    """  # noqa: D301 - click's own mark for lines to keep
+    from .embedding import Order, run_embed
+
+    order = Order(
+        sources=sources,
+        output=output,
+        column=column,
+        id_column=id_column,
+        max_tokens=max_tokens,
+        generator=generator,
+        overwrite=overwrite,
+        as_json=as_json,
+    )
+    if not run_embed(order):
+        context.exit(1)
+
+
+@click.command()
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("question")
+@click.option(
+    "-k", default=5, show_default=True, metavar="N", type=click.IntRange(min=1), help="How many."
+)
+@click.option(
+    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print whole rows as JSON.")
+def search(out: Path, question: str, *, k: int, generator: str | None, as_json: bool) -> None:
+    """Print the rows of OUT that are nearest to QUESTION.
+
+    OUT is what `ellmental embed` wrote. The search is exact, by cosine similarity. A dataset
+    of another embedding space than the generator's is refused.
+
+    \b
+    Examples:
+      ellmental search vectors "how do I reset my password"
+      ellmental search vectors "refunds" -k 20 --json | jq -r '.results[].text'
+    """  # noqa: D301 - click's own mark for lines to keep
+    from .searching import run_search
+
+    run_search(out, question, k=k, generator=generator, as_json=as_json)

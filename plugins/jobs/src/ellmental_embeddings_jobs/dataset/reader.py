@@ -1,0 +1,186 @@
+"""A dataset that is there: found out about, and read without loading it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ellmental_embeddings import Space
+
+from ..errors import FilesError
+from .manifest import METADATA_KEY, PART_PATTERN, Manifest, check_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Dataset", "open_dataset"]
+
+_BATCH_BYTES = 16 * 1024 * 1024
+_NEEDED = ("id", "text", "source", "line", "piece", "start", "end", "vector")
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset on disk.
+
+    Attributes:
+        folder: where it is.
+        parts: its parts, in order.
+        space: the space of its vectors.
+        generator: name of the generator that made them.
+        rows: rows in all parts.
+        incomplete: None, or why not all of the input is in it.
+    """
+
+    folder: Path
+    parts: tuple[Path, ...]
+    space: Space
+    generator: str
+    rows: int
+    incomplete: str | None
+
+    def vectors(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+        """Yield (part, first row within it, float32 vectors of shape (rows, dimensions)).
+
+        The vectors are views of Arrow's buffers: no Python list is built. A few MB at a time.
+
+        Raises:
+            FilesError: when a part cannot be read.
+        """
+        for number, path in enumerate(self.parts):
+            first = 0
+            with _open_part(path) as file:
+                width = file.schema_arrow.field("vector").type.list_size
+                rows = max(_BATCH_BYTES // (4 * width), 1)
+                for batch in _batches(file, path, rows):
+                    flat = batch.column(0).flatten().to_numpy(zero_copy_only=True)
+                    yield number, first, flat.reshape(-1, width)
+                    first += len(batch)
+
+    def row(self, part: int, index: int) -> dict[str, Any]:
+        """One row but its vector.
+
+        Raises:
+            FilesError: when the part cannot be read.
+        """
+        import pyarrow as pa
+
+        columns = [name for name in _NEEDED if name != "vector"]
+        with _open_part(self.parts[part]) as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if index < rows:
+                    try:
+                        table = file.read_row_group(group, columns=columns)
+                    except (OSError, pa.ArrowException) as error:
+                        raise _damaged(self.parts[part], error) from None
+                    found: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+                    return found
+                index -= rows
+        raise FilesError(f"{self.parts[part].as_posix()} has lost rows while it was read.")
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Find out what a folder holds, from its manifest and its parts' footers alone.
+
+    Raises:
+        FilesError: when it is missing, no dataset, damaged, or of a newer format.
+    """
+    name = folder.as_posix()
+    if not folder.exists():
+        raise FilesError(f"{name} does not exist. Make it: ellmental embed SOURCE... -o {name}")
+    if not folder.is_dir():
+        raise FilesError(f"{name} is a file: name the folder that `ellmental embed` wrote.")
+    manifest = Manifest.read(folder)
+    parts = tuple(sorted(folder.glob(PART_PATTERN)))
+    if manifest is None and not parts:
+        raise FilesError(f"{name} is no dataset: `ellmental embed` wrote nothing there.")
+    if not parts:
+        raise FilesError(f"{name} has no rows to search.")
+    described, rows = _described(parts)
+    return Dataset(
+        folder=folder,
+        parts=parts,
+        space=Space.from_dict(described["space"]),
+        generator=str(described["generator"]),
+        rows=sum(rows.values()),
+        incomplete=_incomplete(manifest, rows, name),
+    )
+
+
+def _described(parts: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, int]]:
+    """What the parts say about themselves (they must agree), and the rows of each."""
+    first: dict[str, Any] | None = None
+    rows = {}
+    for path in parts:
+        with _open_part(path) as file:
+            described = _part_metadata(file, path)
+            rows[path.name] = file.metadata.num_rows
+        if first is None:
+            first = described
+        elif described["space"] != first["space"]:
+            raise FilesError(
+                f"{path.as_posix()} holds vectors of another space than {parts[0].name}: "
+                "parts of two datasets are mixed in one folder."
+            )
+    assert first is not None
+    return first, rows
+
+
+def _part_metadata(file: Any, path: Path) -> dict[str, Any]:
+    metadata = file.schema_arrow.metadata or {}
+    try:
+        described: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        check_format(described["format"], path.as_posix())
+        described["generator"], described["space"]["dimensions"]
+    except (KeyError, ValueError, TypeError):
+        raise FilesError(
+            f"{path.as_posix()} says nothing about its embedding space: "
+            "`ellmental embed` did not write it."
+        ) from None
+    missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
+    if missing:
+        raise FilesError(f"{path.as_posix()} lacks the columns {', '.join(missing)}.")
+    return described
+
+
+def _incomplete(manifest: Manifest | None, rows: dict[str, int], name: str) -> str | None:
+    if manifest is None:
+        return "it has no manifest"
+    if not manifest.complete:
+        return manifest.reason or "the job was killed, or still runs"
+    for part in manifest.parts:
+        if rows.get(part.name) != part.rows:
+            raise FilesError(
+                f"{name} is damaged: {part.name} should have {part.rows:,} rows and "
+                f"{'is missing' if part.name not in rows else f'has {rows[part.name]:,}'}."
+            )
+    return None
+
+
+def _open_part(path: Path) -> Any:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        return ParquetFile(path, pre_buffer=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from None
+
+
+def _batches(file: Any, path: Path, rows: int) -> Iterator[Any]:
+    import pyarrow as pa
+
+    try:
+        yield from file.iter_batches(batch_size=rows, columns=["vector"])
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> FilesError:
+    return FilesError(f"{path.as_posix()} cannot be read as Parquet: {error}")

@@ -1,0 +1,77 @@
+"""One line on the terminal that says how far a job is. Silent where stderr is no terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+__all__ = ["Progress"]
+
+_WIDTH = 24
+_SECONDS = 0.1  # between two drawings
+
+
+class Progress:
+    """Draws and redraws one line.
+
+    Args:
+        total: bytes of all inputs; None where one has no known size (standard input).
+        stream: where to draw.
+        clock: seconds, for tests.
+    """
+
+    def __init__(
+        self, total: int | None, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._total = total
+        self._stream = stream
+        self._clock = clock
+        self._began = clock()
+        self._next = self._began
+        self._drawn = 0
+        self._live = stream.isatty()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return self._clock() - self._began
+
+    def show(self, done: int, rows: int, failed: int) -> None:
+        """Say how far it is: bytes of input that were read, rows with a vector, rows without."""
+        now = self._clock()
+        if not self._live or now < self._next:
+            return
+        self._next = now + _SECONDS
+        rate = rows / max(now - self._began, 1e-9)
+        line = f"{self._bar(done)}{rows:,} rows, {rate:,.0f} rows/s"
+        if failed:
+            line += f", {failed:,} failed"
+        # The rest of a longer line before is painted over.
+        self._stream.write("\r" + line.ljust(self._drawn))
+        self._stream.flush()
+        self._drawn = len(line)
+
+    def say(self, line: str) -> None:
+        """Print a line of its own, above what is drawn."""
+        self.clear()
+        click.echo(line, file=self._stream)
+
+    def clear(self) -> None:
+        """Take the drawn line away."""
+        if self._drawn:
+            self._stream.write("\r" + " " * self._drawn + "\r")
+            self._stream.flush()
+            self._drawn = 0
+
+    def _bar(self, done: int) -> str:
+        if not self._total:
+            return ""
+        share = min(done / self._total, 1.0)
+        filled = int(share * _WIDTH)
+        return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {share:4.0%}  "

@@ -1,0 +1,124 @@
+"""``ellmental search``, behind its options: the space is compared before any vector is read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ellmental_embeddings import SpaceMismatch, load_generator
+
+from .dataset import open_dataset
+from .naming import counted
+from .nearest import nearest
+from .sources.base import reason_against
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ellmental_embeddings import EmbeddingGenerator, Space
+
+    from .dataset import Dataset
+
+__all__ = ["run_search"]
+
+_LINES = 3
+
+# A field of the space -> the variable that decides it, the same for every generator.
+_VARIABLES = {
+    "dimensions": "EMBEDDING_DIMENSIONS",
+    "document_instruction": "EMBEDDING_DOCUMENT_INSTRUCTION",
+    "query_instruction": "EMBEDDING_QUERY_INSTRUCTION",
+    "overlong": "EMBEDDING_OVERLONG",
+}
+
+
+def run_search(out: Path, question: str, *, k: int, generator: str | None, as_json: bool) -> None:
+    """Print the rows of a dataset that are nearest to a question.
+
+    Raises:
+        FilesError: OUT is missing, damaged, or no dataset.
+        SpaceMismatch: its vectors are of another space than the generator's.
+        EmbeddingError: there is no generator, or its service cannot be used.
+    """
+    reason = reason_against(question)
+    if reason is not None:
+        raise click.UsageError(f"the question: {reason}")
+    dataset = open_dataset(out)
+    with load_generator(generator) as loaded:
+        click.echo(f"generator: {loaded.summary}", err=True)
+        if loaded.space.model and loaded.space.dimensions:
+            _require_same(dataset, loaded, loaded.space)  # before the question is paid for
+        asked = loaded.embed([question], role="query")
+        _require_same(dataset, loaded, asked.space)
+    if dataset.incomplete:
+        click.echo(
+            f"warning: {out.as_posix()} is incomplete ({dataset.incomplete}): "
+            f"only its {counted(dataset.rows, 'row')} can be found",
+            err=True,
+        )
+    hits = nearest(dataset.vectors(), asked.vectors[0], k)
+    results = [
+        {"rank": rank, "score": hit.score, **dataset.row(hit.part, hit.row)}
+        for rank, hit in enumerate(hits, 1)
+    ]
+    if as_json:
+        found = {"question": question, "space": asked.space.id, "rows": dataset.rows}
+        incomplete = dataset.incomplete is not None
+        click.echo(json.dumps({**found, "incomplete": incomplete, "results": results}))
+        return
+    for result in results:
+        click.echo(_for_people(result))
+
+
+def _require_same(dataset: Dataset, generator: EmbeddingGenerator, space: Space) -> None:
+    try:
+        dataset.space.require_same(space)
+    except SpaceMismatch:
+        raise SpaceMismatch(_about_mismatch(dataset, generator.name, space)) from None
+
+
+def _about_mismatch(dataset: Dataset, name: str, space: Space) -> str:
+    theirs = dataset.space
+    chosen, _, variant = dataset.generator.partition(" (")
+    lines = [
+        f"{dataset.folder.as_posix()} holds vectors of another space than this question's:",
+        f"  made by {dataset.generator}, model {theirs.model or 'not named'}",
+        f"  asked with {name}, model {space.model or 'not named'}",
+    ]
+    wanted = [f"set EMBEDDING_GENERATOR={chosen}"] if dataset.generator != name else []
+    if variant:
+        wanted.append(f"set {variant.rstrip(')')}")
+    for field, stored in theirs.to_dict().items():
+        now = getattr(space, field)
+        if stored == now or field == "id":
+            continue
+        lines.append(f"  {field}: {stored!r} in the dataset, {now!r} now")
+        if field in _VARIABLES:
+            name_of = _VARIABLES[field]
+            wanted.append(f"unset {name_of}" if stored is None else f"set {name_of}={stored}")
+    if theirs.model != space.model and dataset.generator == name:
+        wanted.append(f"set {name}'s model to {theirs.model}")
+    remedy = f"{', '.join(wanted)}; or embed" if wanted else "embed"
+    remedy = remedy[0].upper() + remedy[1:]
+    return "\n".join([*lines, f"{remedy} the sources again with the generator you have now."])
+
+
+def _for_people(result: dict[str, Any]) -> str:
+    width = max(min(shutil.get_terminal_size().columns, 100), 40)
+    # Control characters of a text are none of the terminal's business.
+    words = " ".join(str(result["text"]).split())[: width * (_LINES + 1)]
+    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in words)
+    lines = textwrap.wrap(
+        shown, width - 4, max_lines=_LINES, placeholder=" ...", break_on_hyphens=False
+    )
+    place = f"{result['source']}:{result['line']}"
+    if result["piece"]:
+        place += f" (piece {result['piece']})"
+    derived = result["id"] in (result["source"], f"{result['source']}:{result['line']}")
+    own = "" if derived else f"  id {result['id']}"
+    head = f"{result['rank']}  {result['score']:.4f}  {place}{own}"
+    return "\n".join([head, *(f"    {line}" for line in lines)])

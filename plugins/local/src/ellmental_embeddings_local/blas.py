@@ -1,0 +1,55 @@
+"""One thread per BLAS call while texts are embedded: the parallelism is over batches.
+
+Small matrix products gain nothing from the BLAS's own threads, and several workers with
+several threads each get in each other's way: unpinned is two to four times slower.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np  # noqa: F401 - its BLAS must be loaded before threadpoolctl looks for it
+from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["single_threaded_blas"]
+
+
+class _Pin:
+    """The process-wide limit, held while anyone needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._controller: ThreadpoolController | None = None
+
+    def take(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                # Looking for loaded libraries takes milliseconds: once is enough.
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._holders += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limit.restore_original_limits()
+
+
+_pin = _Pin()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Pin the BLAS to one thread. Calls may overlap, in any threads; the last one undoes it."""
+    _pin.take()
+    try:
+        yield
+    finally:
+        _pin.release()

