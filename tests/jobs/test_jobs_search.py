@@ -95,7 +95,7 @@ def test_another_model_is_refused(
 @pytest.mark.parametrize(
     ("setting", "remedy"),
     [
-        ("EMBEDDING_QUERY_INSTRUCTION=query: ", "Set EMBEDDING_QUERY_INSTRUCTION unset"),
+        ("EMBEDDING_QUERY_INSTRUCTION=query: ", "Unset EMBEDDING_QUERY_INSTRUCTION"),
         ("EMBEDDING_OVERLONG=truncate", "Set EMBEDDING_OVERLONG=error"),
         ("SCRIPTED_WIDTH=8", "EMBEDDING_DIMENSIONS=256"),
     ],
