@@ -135,8 +135,13 @@ def environment(python: Path, version: str) -> Path:
 def find_python(version: str) -> Path | None:
     """A Python of this version that runs: on the PATH, or one of pyenv's."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python3"))]
-    for candidate in filter(None, candidates):
+    candidates: list[str | Path | None] = [
+        shutil.which(f"python{version}"),
+        *sorted(pyenv.glob(f"{version}.*/bin/python3")),
+    ]
+    for candidate in candidates:
+        if candidate is None:
+            continue
         probe = "import sys; print('%d.%d' % sys.version_info[:2])"
         ran = subprocess.run([candidate, "-c", probe], capture_output=True, text=True, check=False)
         if ran.returncode == 0 and ran.stdout.strip() == version:

@@ -138,7 +138,7 @@ def test_a_stream_that_ends_keeps_what_was_begun(ended_by: str) -> None:
     generator, backend = scripted_generator(
         always=until, settings={"BATCH_SIZE": 5, "EMBEDDING_MAX_CONCURRENCY": 1}
     )
-    parts = []
+    parts: list[Any] = []
     with generator, pytest.raises((AuthenticationFailed, OSError)) as caught:
         parts.extend(generator.stream(source()))
     handed_out = sum(map(len, parts))

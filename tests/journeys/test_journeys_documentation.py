@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from documentation import PAGES, ROOT, Block, Reader, blocks, same, transcript
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RUN = {"python", "console", "toml"}
 KNOWN = RUN | {"sh", "text"}

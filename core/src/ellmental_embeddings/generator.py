@@ -77,7 +77,9 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     ]
     for as_set, meant in variables.near_misses(known):
         warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
-    return EmbeddingGenerator(offer.spec.label, offer.dist, built, lambda: make_backend(offer, built))
+    return EmbeddingGenerator(
+        offer.spec.label, offer.dist, built, lambda: make_backend(offer, built)
+    )
 
 
 class EmbeddingGenerator:

@@ -25,7 +25,7 @@ class Placement:
 
     def __init__(self, plan: Plan, *, normalised: bool | None) -> None:
         self._plan = plan
-        self._normalised = normalised
+        self.normalised = normalised
         self._matrix: NDArray[np.float32] | None = None
         self._done = np.zeros(len(plan.pieces), dtype=bool)
         self._errors: dict[int, EmbeddingError] = {}
@@ -120,7 +120,7 @@ class Placement:
         weights = np.array([self._plan.tokens[piece] for piece in pieces], dtype=np.float64)
         vectors = np.stack([self._parts[piece] for piece in pieces]).astype(np.float64)
         mean = (weights / weights.sum()) @ vectors
-        if self._normalised:
+        if self.normalised:
             mean /= np.linalg.norm(mean) or 1.0
         return np.asarray(mean, dtype=np.float32)
 

@@ -195,6 +195,7 @@ class Engine:
                 if cancelled
                 else (call.stopped if isinstance(call.stopped, EmbeddingError) else None)
             )
+        call.placement.normalised = self.backend.model.normalised  # learnt by now, maybe
         vectors, outcomes = call.placement.finish(self.width or 0, unsent)
         usage = Usage(
             texts=texts,
