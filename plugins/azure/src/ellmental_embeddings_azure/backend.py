@@ -1,0 +1,85 @@
+"""OPENAI's backend with OPENAI_TYPE=azure: a deployment of Azure OpenAI."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from ellmental_embeddings import ConfigurationError, Limits
+from ellmental_embeddings_openai import CompatibleBackend, Endpoint, Names
+
+from .refusals import AZURE_RULES
+from .target import base_url, scope_of, taken_apart
+from .tokens import TokenSource, default_credential
+
+if TYPE_CHECKING:
+    from ellmental_embeddings_openai import Rule
+
+    from .settings import AzureSettings
+
+__all__ = ["AzureBackend"]
+
+
+class AzureBackend(CompatibleBackend):
+    """Embeds with a deployment of Azure OpenAI, by key or by Entra ID.
+
+    What the deployment serves, its width and its limits come from its answers, never from its
+    name, which is whatever its owner liked.
+
+    Args:
+        settings: AZURE_OPENAI_*, OPENAI_*, and the core's.
+    """
+
+    names_model: ClassVar[bool] = False
+    rules: ClassVar[tuple[Rule, ...]] = AZURE_RULES
+
+    def __init__(self, settings: AzureSettings) -> None:
+        target = taken_apart(settings.azure_openai_endpoint)
+        version, deployment = settings.azure_openai_version, settings.openai_model
+        if version is None or deployment is None:  # what its validators let nobody do
+            raise ConfigurationError("AZURE_OPENAI_VERSION and OPENAI_MODEL are needed.")
+        key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        by_directory = settings.azure_openai_use_active_directory
+        dimensions = settings.embedding_dimensions if settings.openai_send_dimensions else None
+        super().__init__(
+            settings,
+            Endpoint(
+                service="Azure OpenAI",
+                url=base_url(target.endpoint, deployment, version),
+                model=deployment,
+                key=key,
+                query={} if version == "v1" else {"api-version": version},
+                dimensions=dimensions,
+                encoding=settings.openai_encoding_format,
+                names=Names(url="AZURE_OPENAI_ENDPOINT", version=f"AZURE_OPENAI_VERSION={version}"),
+            ),
+        )
+        self.limits = Limits(
+            items=settings.openai_max_inputs,
+            tokens=settings.openai_max_request_tokens,
+            tokens_per_text=settings.openai_max_text_tokens,
+        )
+        self._by_directory = by_directory
+        self._tokens: TokenSource | None = None
+        if by_directory and key is None:
+            scope = settings.azure_openai_scope or scope_of(target.endpoint)
+            self._tokens = TokenSource(scope, partial(default_credential, target.endpoint))
+
+    async def authorization(self) -> dict[str, str]:
+        """The key as ``api-key``, or a token as ``Authorization``."""
+        if self._tokens is not None:
+            return {"Authorization": f"Bearer {await self._tokens.token()}"}
+        key = self.endpoint.key or ""
+        return {"Authorization": f"Bearer {key}"} if self._by_directory else {"api-key": key}
+
+    async def renewed(self, refused: dict[str, str]) -> bool:
+        """Fetch another token where azure-identity's was refused; a key stays what it is."""
+        if self._tokens is None:
+            return False
+        return self._tokens.refuse(refused["Authorization"].removeprefix("Bearer "))
+
+    async def aclose(self) -> None:
+        """Close the connections, azure-identity's included."""
+        if self._tokens is not None:
+            self._tokens.close()
+        await super().aclose()

@@ -1,0 +1,97 @@
+"""Azure's addresses: what people paste as an endpoint, and the URLs that are made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+
+__all__ = ["Target", "as_version", "base_url", "scope_of", "taken_apart"]
+
+_DEPLOYMENT = re.compile(r"/deployments/([^/]+)")
+
+_V1 = re.compile(r"/openai/v1(/|$)")
+
+_DATED = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
+
+VERSION_LESS = ("v1", "preview")
+"""Versions of the API whose path has no deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a pasted address says.
+
+    Attributes:
+        endpoint: scheme, host and what stands before ``/openai`` (an API gateway's path, a
+            Foundry project's).
+        deployment: the deployment in it, or None.
+        version: the API version in it, or None.
+    """
+
+    endpoint: str
+    deployment: str | None = None
+    version: str | None = None
+
+
+def taken_apart(pasted: str) -> Target:
+    """The endpoint, deployment and version in what was pasted, often a whole target URI.
+
+    Raises:
+        ValueError: when it can be no endpoint; says what is wrong and what was meant.
+    """
+    text = pasted.strip().strip("\"'")
+    if "://" not in text:
+        raise ValueError(f"it has no scheme. Did you mean https://{text.lstrip('/')} ?")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"it is no URL: {error}") from None
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it is no http(s) address of a host")
+    if parts.username is not None:
+        raise ValueError("it holds a user name or password; set the key in OPENAI_API_KEY")
+    if parts.hostname == "api.openai.com":
+        raise ValueError("it is OpenAI's address, not Azure's. Set OPENAI_TYPE=openai instead")
+    before, openai, after = parts.path.partition("/openai")
+    deployment = _DEPLOYMENT.search(after)
+    versions = parse_qs(parts.query).get("api-version", [])
+    version = versions[0] if versions else ("v1" if _V1.search(openai + after) else None)
+    return Target(
+        endpoint=urlunsplit((parts.scheme.lower(), parts.netloc, before.rstrip("/"), "", "")),
+        deployment=unquote(deployment[1]) if deployment else None,
+        version=version,
+    )
+
+
+def as_version(version: str) -> str:
+    """An API version as it is sent.
+
+    Raises:
+        ValueError: when it has not the form of one.
+    """
+    text = version.strip().strip("\"'").lower()
+    if text not in VERSION_LESS and not _DATED.fullmatch(text):
+        raise ValueError("it is no API version. Use v1, or a date such as 2024-10-21")
+    return text
+
+
+def base_url(endpoint: str, deployment: str, version: str) -> str:
+    """Where ``/embeddings`` of a deployment is."""
+    if version in VERSION_LESS:
+        return f"{endpoint}/openai/v1"
+    return f"{endpoint}/openai/deployments/{quote(deployment, safe='')}"
+
+
+def scope_of(endpoint: str) -> str:
+    """For what an Entra ID token must be asked, by the cloud that the endpoint is in."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    if host.endswith(".azure.us"):
+        return "https://cognitiveservices.azure.us/.default"
+    if host.endswith(".azure.cn"):
+        return "https://cognitiveservices.azure.cn/.default"
+    if "/api/projects/" in parts.path:  # Foundry projects insist on this audience
+        return "https://ai.azure.com/.default"
+    return "https://cognitiveservices.azure.com/.default"

@@ -1,0 +1,90 @@
+"""OPENAI's backend with OPENAI_TYPE=openai: OpenAI's own service, or one that imitates it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ellmental_embeddings import ConfigurationError, Limits, ModelInfo
+
+from .address import is_openai
+from .compatible import CompatibleBackend
+from .endpoint import Endpoint
+from .failures import MOST_INPUTS
+from .models import OPENAI_MODELS
+from .settings import parsed_headers
+from .tokens import counter
+
+if TYPE_CHECKING:
+    from .settings import OpenAISettings
+
+__all__ = ["OpenAIBackend"]
+
+_TOKENS_PER_REQUEST = 300_000
+_TOKENS_PER_TEXT = 8_192
+
+_AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".openai.azure.us")
+
+
+class OpenAIBackend(CompatibleBackend):
+    """Embeds with OpenAI, or with the server at OPENAI_BASE_URL.
+
+    Args:
+        settings: OPENAI_*, and the core's.
+
+    Raises:
+        ConfigurationError: when OPENAI_BASE_URL is Azure's.
+    """
+
+    def __init__(self, settings: OpenAISettings) -> None:
+        url, dimensions = settings.openai_base_url, settings.embedding_dimensions
+        _refuse_azure(url)
+        own = is_openai(url)
+        known = OPENAI_MODELS.get(settings.openai_model) if own else None
+        # ada-002 refuses the argument, even with its own width.
+        sends = settings.openai_send_dimensions and (known is None or known.shortens)
+        key = settings.openai_api_key
+        super().__init__(
+            settings,
+            Endpoint(
+                service="OpenAI" if own else (urlsplit(url).netloc or url),
+                url=url,
+                model=settings.openai_model,
+                key=key.get_secret_value() if key else None,
+                headers=_headers(settings),
+                dimensions=dimensions if sends else None,
+                encoding=settings.openai_encoding_format,
+            ),
+        )
+        self._counts = own
+        self.limits = Limits(
+            items=settings.openai_max_inputs or (MOST_INPUTS if own else None),
+            tokens=settings.openai_max_request_tokens or (_TOKENS_PER_REQUEST if own else None),
+            tokens_per_text=settings.openai_max_text_tokens or (_TOKENS_PER_TEXT if own else None),
+        )
+        if known is not None:
+            width = dimensions or known.dimensions
+            self.model = ModelInfo(name=settings.openai_model, dimensions=width, normalised=True)
+
+    def count_tokens(self, text: str) -> int | None:
+        """Tokens of a text for OpenAI's models; None elsewhere, or without tiktoken's files."""
+        count = counter() if self._counts else None
+        return None if count is None else count(text)
+
+
+def _headers(settings: OpenAISettings) -> dict[str, str]:
+    named = {
+        "OpenAI-Organization": settings.openai_org_id,
+        "OpenAI-Project": settings.openai_project_id,
+    }
+    headers = {name: value.strip() for name, value in named.items() if value}
+    return headers | parsed_headers(settings.openai_custom_headers)
+
+
+def _refuse_azure(url: str) -> None:
+    parts = urlsplit(url)
+    if (parts.hostname or "").endswith(_AZURE_HOSTS) and "/openai/v1" not in parts.path:
+        raise ConfigurationError(
+            f"OPENAI_BASE_URL={url} is Azure's. Set OPENAI_TYPE=azure and AZURE_OPENAI_ENDPOINT "
+            "instead (pip install ellmental-embeddings-azure), or end the URL in /openai/v1."
+        )

@@ -1,0 +1,79 @@
+"""The SDK's client, as this plugin uses it: its retries off, nothing ambient sent along."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from .endpoint import Endpoint
+
+__all__ = ["Client", "merged"]
+
+_CONNECT_S = 10.0
+"""Seconds for a connection; the rest of EMBEDDING_TIMEOUT is for the answer."""
+
+
+class Client:
+    """Posts one request's bytes and hands back the raw response. Belongs to one event loop.
+
+    Making one imports the SDK, which takes about a second of CPU. It connects to nothing yet.
+
+    Args:
+        endpoint: the service.
+        timeout: seconds for one request.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float) -> None:
+        import httpx2
+
+        import openai
+
+        self._response = httpx2.Response
+        self._openai = openai.AsyncOpenAI(
+            api_key="sent-with-each-request",
+            base_url=endpoint.url,
+            default_query=dict(endpoint.query),
+            max_retries=0,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_S)),
+            http_client=openai.DefaultAioHttpClient(),
+        )
+        # What the SDK would add from the environment (OPENAI_ORG_ID, OPENAI_CUSTOM_HEADERS, ...)
+        # is taken out: what is meant for this service comes with the endpoint, from settings.
+        self._headers: dict[str, Any] = {"Authorization": openai.omit}
+        self._headers |= dict.fromkeys(_ambient_headers(), openai.omit)
+        # Vectors hardly shrink, and inflating them costs more than decoding them.
+        self._headers["Accept-Encoding"] = "identity"
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """Send a body to ``{url}/embeddings``.
+
+        Raises:
+            openai.OpenAIError: when it is refused, or cannot be sent.
+        """
+        return await self._openai.post(
+            "/embeddings",
+            cast_to=self._response,
+            content=body,
+            options={"headers": merged(self._headers, headers), "follow_redirects": False},
+        )
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._openai.close()
+
+
+def _ambient_headers() -> list[str]:
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    custom = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    return ["OpenAI-Organization", "OpenAI-Project", *custom]
+
+
+def merged(headers: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers, with others over them: one name, however it is spelt, stands there once."""
+    spelt = {name.lower(): name for name in headers}
+    return {**headers, **{spelt.get(name.lower(), name): value for name, value in over.items()}}

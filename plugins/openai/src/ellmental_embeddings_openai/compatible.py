@@ -1,0 +1,166 @@
+"""CompatibleBackend: embeds through any service that speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    Backend,
+    Batch,
+    ConfigurationError,
+    ModelInfo,
+    Reply,
+)
+
+from .answer import Answer, TokenLevel, read_answer
+from .client import Client, merged
+from .exceptions import translated
+from .failures import RULES, ArgumentRefused, Asked, failure
+from .models import OPENAI_MODELS, canonical
+from .rates import rate_status
+from .request import Form
+from .said import heard
+
+if TYPE_CHECKING:
+    import httpx2
+    from numpy.typing import NDArray
+
+    from ellmental_embeddings import BackendSettings
+
+    from .endpoint import Endpoint
+    from .failures import Rule
+
+__all__ = ["CompatibleBackend"]
+
+_UNIT_TOLERANCE = 1e-2
+"""How far the length of a normalised vector may be from 1: float16 inside some servers."""
+
+
+class CompatibleBackend(Backend):
+    """Embeds through a service that speaks OpenAI's protocol; subclass it for one of your own.
+
+    It learns from the first answers what the service takes: an optional argument that is
+    refused (``encoding_format``, ``dimensions``) is left out from then on, and the request is
+    sent again without it. That is asking differently, not a retry; the core retries.
+
+    Attributes:
+        limits: set by subclasses, where they are known; what is not is learnt by the core.
+        model: its name is the one asked for, unless ``names_model`` is False.
+        names_model: False where what is asked for is no model's name (Azure's deployments):
+            the model is then the one that the answers name.
+        rules: rows that come before the table in ``failures.py``.
+
+    Args:
+        settings: the core's, for EMBEDDING_TIMEOUT.
+        endpoint: where the service is and what it is told.
+    """
+
+    names_model: ClassVar[bool] = True
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def __init__(self, settings: BackendSettings, endpoint: Endpoint) -> None:
+        super().__init__(settings)
+        self.endpoint = endpoint
+        if self.names_model:
+            self.model = ModelInfo(name=canonical(endpoint.model))
+        self._timeout = settings.embedding_timeout
+        self._form = Form.of(endpoint)
+        # Here, not with the first request: importing the SDK takes a second, which would count
+        # against EMBEDDING_TIMEOUT and hold up the event loop.
+        self._client = Client(endpoint, timeout=settings.embedding_timeout)
+        self._answered = False
+
+    async def authorization(self) -> dict[str, str]:
+        """The headers that authorise a request. For overriding, where a key is not enough."""
+        key = self.endpoint.key
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def renewed(self, refused: dict[str, str]) -> bool:  # noqa: ARG002 - for overriding
+        """Called once for a request answered 401: True sends it again with new headers.
+
+        Args:
+            refused: the headers that ``authorization`` had returned.
+        """
+        return False
+
+    async def embed(self, batch: Batch) -> Reply:
+        """Embed a batch with one request.
+
+        Raises:
+            EmbeddingError: as the tables in ``failures.py`` and ``exceptions.py`` say.
+        """
+        may_renew = True
+        while True:
+            form, headers = self._form, await self.authorization()
+            try:
+                return await self._embed(batch, form, headers)
+            except ArgumentRefused as refused:
+                if refused.argument not in form.arguments:
+                    raise refused.otherwise from None
+                self._form = self._form.without(refused.argument)
+            except AuthenticationFailed:
+                if not may_renew or not await self.renewed(headers):
+                    raise
+                may_renew = False
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _embed(self, batch: Batch, form: Form, authorization: dict[str, str]) -> Reply:
+        asked = Asked(
+            endpoint=self.endpoint,
+            texts=len(batch.texts),
+            arguments=form.arguments,
+            answered=self._answered,
+            timeout=self._timeout,
+        )
+        rules = (*self.rules, *RULES)
+        headers = merged(authorization, self.endpoint.headers)
+        try:
+            response = await self._client.post(form.body(batch.texts), headers)
+        except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
+            raise translated(error, asked, rules) from None
+        answer = self._read(response, asked, rules)
+        self._learn(answer)
+        return Reply(
+            answer.vectors,
+            tokens=answer.tokens,
+            model=canonical(answer.model),
+            rate=rate_status(response.headers),
+        )
+
+    def _read(self, response: httpx2.Response, asked: Asked, rules: tuple[Rule, ...]) -> Answer:
+        content = response.content
+        if content.lstrip()[:1] == b"<":
+            raise failure(heard(response.status_code, response.headers, content), asked, rules)
+        try:
+            found = read_answer(content, asked.texts)
+        except TokenLevel as error:
+            if self._answered:
+                raise
+            raise ConfigurationError(f"{self.endpoint.service}: {error}.") from None
+        if isinstance(found, Answer):
+            return found
+        said = heard(response.status_code, response.headers, json.dumps(found).encode())
+        raise failure(said, asked, rules)
+
+    def _learn(self, answer: Answer) -> None:
+        """What a good answer says about the service and its model; the first one is enough."""
+        if self._answered:
+            return
+        self._answered = True
+        name = self.model.name or canonical(answer.model)
+        self.model = replace(self.model, name=name)
+        if name in OPENAI_MODELS and self.model.normalised is None and _is_unit(answer.vectors):
+            self.model = replace(self.model, normalised=True)
+
+
+def _is_unit(vectors: NDArray[np.float32]) -> bool:
+    lengths = np.linalg.norm(vectors, axis=1)
+    return bool(np.all(np.abs(lengths - 1.0) < _UNIT_TOLERANCE))

@@ -1,0 +1,327 @@
+"""Every way a request can end, to the core's errors; and no part of a key in any of them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pkgutil
+import re
+import socket
+import ssl
+from importlib import import_module
+from typing import Any
+
+import httpx2
+import openai.lib.azure
+import pytest
+
+import openai
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    BadReply,
+    BatchTooLarge,
+    ConfigurationError,
+    EmbeddingError,
+    QuotaExhausted,
+    RateLimited,
+    TextRejected,
+    TextTooLong,
+    Unavailable,
+)
+from ellmental_embeddings_openai import Asked, Endpoint
+from ellmental_embeddings_openai.exceptions import EXCEPTIONS, translated
+from ellmental_embeddings_openai.failures import ArgumentRefused, failure
+from ellmental_embeddings_openai.mask import masked
+from ellmental_embeddings_openai.said import heard
+
+KEY = "sk-proj-W9fQ2xLr7TzKp4Ve8NbYc3HdGm6Ju1"
+ENDPOINT = Endpoint(service="Acme", url="http://acme.example/v1", model="m", key=KEY)
+
+
+def asked(**changes: Any) -> Asked:
+    """A request of ten texts."""
+    return Asked(**{"endpoint": ENDPOINT, "texts": 10, **changes})
+
+
+def sdk_exceptions() -> set[type[Exception]]:
+    """Every exception class that the SDK defines, in whichever module."""
+    found: set[type[Exception]] = set()
+    names = ["openai", "openai._exceptions", "openai.lib.azure"]
+    names += [
+        f"openai.{item.name}" for item in pkgutil.iter_modules(openai.__path__) if not item.ispkg
+    ]
+    names += [f"openai.lib.{item.name}" for item in pkgutil.iter_modules(openai.lib.__path__)]
+    for name in sorted(set(names) - {"openai.__main__"}):
+        try:
+            module = import_module(name)
+        except Exception:  # noqa: BLE001 - parts that need further packages
+            continue
+        for _, value in inspect.getmembers(module, inspect.isclass):
+            if issubclass(value, Exception) and value.__module__.startswith("openai"):
+                found.add(value)
+    waiting = [openai.OpenAIError]
+    while waiting:
+        subclasses = waiting.pop().__subclasses__()
+        found |= {kind for kind in subclasses if kind.__module__.startswith("openai")}
+        waiting += subclasses
+    return found
+
+
+def test_every_exception_of_the_sdk_is_mapped() -> None:
+    """A class that a new version brings fails here until someone decides what it means."""
+    names = {kind.__name__ for kind in sdk_exceptions() if not kind.__name__.startswith("_")}
+    assert len(names) > 15
+    assert names - EXCEPTIONS.keys() == set()
+
+
+def response(status: int, body: bytes = b"", **headers: str) -> httpx2.Response:
+    """A response as the SDK hands it over."""
+    request = httpx2.Request("POST", "http://acme.example/v1/embeddings")
+    return httpx2.Response(status, content=body, headers=headers, request=request)
+
+
+STATUS = {
+    openai.BadRequestError: (400, TextRejected),
+    openai.AuthenticationError: (401, AuthenticationFailed),
+    openai.PermissionDeniedError: (403, AuthenticationFailed),
+    openai.NotFoundError: (404, ConfigurationError),
+    openai.ConflictError: (409, Unavailable),
+    openai.UnprocessableEntityError: (422, TextRejected),
+    openai.RateLimitError: (429, RateLimited),
+    openai.InternalServerError: (500, Unavailable),
+    openai.APIStatusError: (418, ConfigurationError),
+}
+
+
+@pytest.mark.parametrize(("kind", "expected"), STATUS.items())
+def test_classes_by_status(
+    kind: type[openai.APIStatusError], expected: tuple[int, type[EmbeddingError]]
+) -> None:
+    """With no word in the body the status alone decides."""
+    error = kind("x", response=response(expected[0]), body=None)
+    assert type(translated(error, asked())) is expected[1]
+
+
+REQUEST = httpx2.Request("POST", "http://acme.example/v1/embeddings")
+
+
+def caused(error: Exception, *causes: BaseException) -> Exception:
+    """An error with a chain of causes."""
+    outer: BaseException = error
+    for cause in causes:
+        outer.__cause__ = cause
+        outer = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (openai.APIConnectionError(request=REQUEST), Unavailable, "OPENAI_BASE_URL"),
+        (
+            caused(openai.APITimeoutError(REQUEST), httpx2.ReadTimeout("")),
+            Unavailable,
+            "EMBEDDING_TIMEOUT",
+        ),
+        (
+            caused(openai.APITimeoutError(REQUEST), httpx2.ConnectTimeout("slow host")),
+            Unavailable,
+            "slow host",
+        ),
+        (
+            caused(
+                openai.APIConnectionError(request=REQUEST),
+                ssl.SSLCertVerificationError("self-signed certificate"),
+            ),
+            ConfigurationError,
+            "self-signed.*SSL_CERT_FILE",
+        ),
+        (
+            caused(
+                openai.APIConnectionError(request=REQUEST),
+                httpx2.ConnectError("x"),
+                ssl.SSLError("[SSL: WRONG_VERSION_NUMBER]"),
+            ),
+            ConfigurationError,
+            "http://",
+        ),
+        (
+            caused(openai.APITimeoutError(REQUEST), socket.gaierror(socket.EAI_NONAME, "unknown")),
+            ConfigurationError,
+            "no such host",
+        ),
+        (
+            caused(openai.APITimeoutError(REQUEST), socket.gaierror(socket.EAI_AGAIN, "later")),
+            Unavailable,
+            "later",
+        ),
+        (
+            caused(openai.APIConnectionError(request=REQUEST), httpx2.UnsupportedProtocol("u")),
+            ConfigurationError,
+            "OPENAI_BASE_URL",
+        ),
+        (openai.OpenAIError("Missing credentials."), ConfigurationError, "OPENAI_API_KEY"),
+        (openai.lib.azure.MutuallyExclusiveAuthError(), ConfigurationError, "OPENAI_API_KEY"),
+        (ValueError("No embedding data received"), BadReply, "No embedding data"),
+        (AttributeError("'str' object has no attribute 'data'"), BadReply, "'str' object"),
+        (UnicodeEncodeError("ascii", "é", 0, 1, "x"), ConfigurationError, "OPENAI_API_KEY"),
+        (RuntimeError("Event loop is closed"), Unavailable, "loop is closed"),
+        (ConnectionResetError("reset"), Unavailable, "reset"),
+        (KeyError("what nobody thought of"), BadReply, "KeyError"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_status(error: Exception, kind: type[EmbeddingError], words: str) -> None:
+    """Transport faults, and the exceptions that are not OpenAIErrors."""
+    result = translated(error, asked())
+    assert type(result) is kind
+    assert re.search(words, str(result))
+
+
+def test_a_host_that_was_there_before_is_waited_for() -> None:
+    """A name server that forgets it during a long run does not end the run."""
+    error = caused(openai.APITimeoutError(REQUEST), socket.gaierror(socket.EAI_NONAME, "unknown"))
+    assert type(translated(error, asked(answered=True))) is Unavailable
+
+
+def refused(status: int, body: Any, headers: dict[str, str] | None = None, **request: Any) -> Any:
+    """What a refusal becomes."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return failure(heard(status, headers or {}, content), asked(**request))
+
+
+LIMITS = [
+    ({"error": {"message": "Too many inputs. The max number of inputs is 1. We hope"}}, 400, 1),
+    ({"error": {"message": "Too many inputs. The max number of inputs is 4. We hope"}}, 400, 4),
+    ({"message": "batch size 10 > maximum allowed batch size 8", "type": "Validation"}, 422, 8),
+    ({"detail": [{"loc": ["body", "input"], "msg": "List should have at most 5 items"}]}, 422, 5),
+    ({"error": {"message": "array too long. Expected maximum length 7, but got 10"}}, 400, 7),
+    ({"error": {"message": "Too many inputs. The max number of inputs is 16."}}, 400, None),
+    (b"Payload Too Large", 413, None),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "items"), LIMITS)
+def test_limits_of_inputs(body: Any, status: int, items: int | None) -> None:
+    """The number is taken from the words; one above what was sent says nothing."""
+    error = refused(status, body)
+    assert type(error) is BatchTooLarge
+    assert error.items == items
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "Invalid 'input': maximum request size is 300000 tokens per request."},
+        {"message": "Requested 416735 tokens, max 300000 tokens per request"},
+    ],
+)
+def test_limits_of_tokens(body: dict[str, Any]) -> None:
+    """Today's and last year's words."""
+    error = refused(400, {"error": body})
+    assert type(error) is BatchTooLarge
+    assert error.tokens == 300_000
+
+
+TOO_LONG = [
+    (400, {"error": {"message": "Invalid 'input[3]': maximum input length is 8192 tokens."}}, 3),
+    (400, {"error": {"message": "Invalid 'input[30]': maximum input length is 8192."}}, None),
+    (400, {"error": {"message": "This model's maximum context length is 8192"}}, None),
+    (400, {"object": "error", "message": "This model's maximum context length is 512"}, None),
+    (422, {"message": "Input validation error: `inputs` must have less than 512 tokens."}, None),
+    (500, {"error": {"code": 500, "message": "input is too large to process. increase"}}, None),
+    (400, {"error": {"code": 400, "message": "x", "type": "exceed_context_size_error"}}, None),
+    (500, {"error": {"message": "the input length exceeds the context length"}}, None),
+    (
+        422,
+        {"detail": [{"loc": ["body", "input", 2], "msg": "should have at most 9 characters"}]},
+        2,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "index"), TOO_LONG)
+def test_texts_that_are_too_long(status: int, body: dict[str, Any], index: int | None) -> None:
+    """Told by words, in every server's; llama.cpp's 500 is no outage."""
+    error = refused(status, body)
+    assert type(error) is TextTooLong
+    assert error.index == index
+
+
+def test_invalid_input_of_too_many() -> None:
+    """OpenAI's words for 2,049 inputs and for an empty one are the same."""
+    body = {"error": {"message": "'$.input' is invalid. Please check the API reference"}}
+    assert refused(400, body, texts=2049).items == 2048
+    assert type(refused(400, body)) is TextRejected
+
+
+def test_optional_arguments() -> None:
+    """Asked again without them where they were sent; else an error that names the variable."""
+    body = {"error": {"message": "This model does not support specifying dimensions."}}
+    again = refused(400, body, arguments=frozenset({"dimensions"}))
+    assert isinstance(again, ArgumentRefused)
+    assert again.argument == "dimensions"
+    assert "EMBEDDING_DIMENSIONS" in str(again.otherwise)
+    body = {"error": {"message": "extra fields not permitted", "param": "encoding_format"}}
+    again = refused(422, body, arguments=frozenset({"encoding_format", "dimensions"}))
+    assert again.argument == "encoding_format"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind", "words"),
+    [
+        (301, {"location": "https://x.example/v1?k=1"}, b"", ConfigurationError, "x.example/v1)"),
+        (308, {}, b"", ConfigurationError, "OPENAI_BASE_URL"),
+        (200, {}, b"<html><title>Sign in</title>", ConfigurationError, "Sign in"),
+        (200, {}, b"<html><title>Preparing Space</title>", Unavailable, "Preparing"),
+        (503, {"content-type": "text/html"}, b"<h1>busy</h1>", Unavailable, "503"),
+        (404, {}, b"<html>nginx", ConfigurationError, "/v1"),
+        (200, {}, {"error": {"code": 402, "message": "no"}}, QuotaExhausted, "credit"),
+        (200, {}, {"error": "Unexpected endpoint or method."}, ConfigurationError, "/v1"),
+        (200, {}, {"error": {"message": "odd"}}, BadReply, "odd"),
+        (501, {}, {"error": {"message": "x"}}, ConfigurationError, "OPENAI_BASE_URL"),
+        (500, {}, {"error": "this model does not support embeddings"}, ConfigurationError, "MODEL"),
+        (404, {}, {"error": 'model "m" not found, try pulling it'}, ConfigurationError, "MODEL"),
+        (429, {}, {"message": "Model is overloaded", "type": "Overloaded"}, RateLimited, "over"),
+        (402, {}, {"error": ["credits used up"]}, QuotaExhausted, "credits used up"),
+    ],
+)
+def test_other_refusals(
+    status: int, headers: dict[str, str], body: Any, kind: type[EmbeddingError], words: str
+) -> None:
+    """Pages, redirects, gateways, other servers' words."""
+    error = refused(status, body, headers)
+    assert type(error) is kind
+    assert words in str(error)
+
+
+def test_a_page_in_the_middle_of_a_run_is_waited_for() -> None:
+    """A proxy's hiccup after good answers is no wrong address."""
+    page = b"<html><title>Oops</title></html>"
+    assert type(refused(200, page, answered=True)) is Unavailable
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Incorrect API key provided: {KEY}. You can find your API key at https://x.",
+        f"Incorrect API key provided: {KEY[:8]}{'*' * 20}{KEY[-4:]}. You can",
+        f"Incorrect API key provided: {KEY[:6]}...{KEY[-4:]}",
+        "Incorrect API key provided: sk-ab***.",
+        f"bad key '{KEY[:12]}' in header",
+        f'token "{KEY[10:]}" unknown',
+    ],
+)
+def test_no_part_of_a_key_is_shown(message: str) -> None:
+    """Stars or not, whole or cut: four letters of it in a row are too many."""
+    error = refused(401, {"error": {"message": message}})
+    assert type(error) is AuthenticationFailed
+    shown = str(error)
+    assert not [KEY[at : at + 4] for at in range(3, len(KEY) - 3) if KEY[at : at + 4] in shown]
+    assert "OPENAI_API_KEY" in shown
+
+
+def test_masking_leaves_other_words_alone() -> None:
+    """A message stays readable."""
+    text = "The model `text-embedding-3-small` does not exist. See https://platform.openai.com/x."
+    assert masked(text, [KEY, "s", ""]) == text

@@ -1,0 +1,80 @@
+"""What headers and messages say about rates and waits."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from ellmental_embeddings_openai.rates import duration, rate_status, retry_after
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2ms", 0.002), ("20s", 20), ("6m0s", 360), ("19m45.394s", 1185.394), ("1h2m", 3720),
+        ("1d", 86400), ("0s", 0), ("12", 12), ("1.5", 1.5), ("", None), ("soon", None),
+        ("-1", None), ("inf", None), ("nan", None), (None, None),
+    ],
+)  # fmt: skip
+def test_durations(text: str | None, seconds: float | None) -> None:
+    """As OpenAI writes them, and plain seconds."""
+    assert duration(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        ({"retry-after-ms": "300", "retry-after": "60"}, "", 0.3),
+        ({"retry-after": "2.5"}, "Please try again in 9s.", 2.5),
+        ({"retry-after": "0"}, "Please try again in 2.812s.", 2.812),
+        ({}, "Please try again in 6m0s. Visit", 360),
+        ({}, "Please try again in 20ms.", 0.02),
+        ({}, "Please retry after 2 seconds. Please go here", 2),
+        ({}, "Please retry after 1 second.", 1),
+        ({}, "Please retry after 86400 seconds.", 86400),
+        ({}, "try again in 3 minutes", 180),
+        ({}, "try again later", None),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m2s"}, "", 62),
+        ({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "1m2s"}, "", None),
+        ({"retry-after": "soon"}, "", None),
+    ],
+)
+def test_waits(headers: dict[str, str], message: str, seconds: float | None) -> None:
+    """Milliseconds, seconds, the message, the reset of what is used up; in that order."""
+    found = retry_after(headers, message)
+    assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_wait_until_a_date() -> None:
+    """An HTTP date in the future is so many seconds; one that is over is none."""
+    later = formatdate(time.time() + 30, usegmt=True)
+    assert retry_after({"retry-after": later}) == pytest.approx(30, abs=2)
+    assert retry_after({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT"}) is None
+
+
+def test_rate_limits() -> None:
+    """All six headers are read; none is no status."""
+    status = rate_status(
+        {
+            "x-ratelimit-limit-requests": "3000",
+            "x-ratelimit-remaining-requests": "2999",
+            "x-ratelimit-reset-requests": "20ms",
+            "x-ratelimit-limit-tokens": "1000000",
+            "x-ratelimit-remaining-tokens": "999994",
+            "x-ratelimit-reset-tokens": "6m0s",
+        }
+    )
+    assert status is not None
+    assert (status.requests_limit, status.requests_left, status.requests_reset) == (
+        3000,
+        2999,
+        0.02,
+    )
+    assert (status.tokens_limit, status.tokens_left, status.tokens_reset) == (
+        1_000_000,
+        999_994,
+        360,
+    )
+    assert rate_status({"content-type": "application/json"}) is None
