@@ -303,7 +303,7 @@ def test_unknown_generator_lists_what_is_installed_and_the_nearest(
     with pytest.raises(GeneratorNotFound) as caught:
         load_generator(name.lower())
     first, *rest = str(caught.value).splitlines()
-    assert first == f"EMBEDDING_GENERATOR={name}: no installed plugin offers {name}."
+    assert first == f"No installed plugin offers the generator {name}."
     assert rest == lines
 
 

@@ -23,6 +23,7 @@ from ellmental_embeddings import (
     ModelInfo,
     Reply,
     TextTooLong,
+    Unavailable,
 )
 
 TEXTS = [f"text {number}" for number in range(230)]
@@ -267,3 +268,44 @@ def test_a_plain_def_runs_in_threads() -> None:
             generator.embed(["fail"])
     assert backend.threads == {"ellmental-backend"}
     assert backend.most == 3
+
+
+def test_failed_texts_are_never_the_nearest() -> None:
+    """A failed text compares as minus infinity, so that argmax passes it over."""
+    generator, _ = scripted_generator()
+    with generator:
+        documents = generator.embed(["", "a"], on_error="keep")
+        scores = generator.embed(["b"], role="query").similarity(documents)
+    assert scores.argmax() == 1
+    assert scores[0, 0] == -np.inf
+    with pytest.raises(TypeError, match="ndarray"):
+        documents.similarity(documents.vectors)  # type: ignore[arg-type]
+
+
+def test_services_that_name_no_model_do_not_pass_for_one() -> None:
+    """Two generators without a named model are two spaces, whatever their width."""
+    from ellmental_embeddings.generator import EmbeddingGenerator
+
+    one, backend = scripted_generator(model=ModelInfo())
+    other = EmbeddingGenerator("OTHER", "tests", one.settings, lambda: backend)
+    with one, other:
+        assert one.space.model is None
+        assert one.embed(["a"]).space.model == "unnamed model of SCRIPTED"
+        assert one.space.id != other.embed(["a"]).space.id
+        assert one.space.id == one.embed(["b"]).space.id
+
+
+def test_waiting_is_said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever watches learns why nothing seems to happen, once for many batches."""
+    from ellmental_embeddings.engine import run
+
+    def down(backend: ScriptedBackend, batch: Batch) -> None:
+        raise Unavailable("503 from the gateway.")
+
+    monkeypatch.setattr(run, "_WORTH_SAYING", 0.0)
+    generator, _ = scripted_generator(script=[down] * 4, settings={"BATCH_SIZE": 1})
+    with generator:
+        generator.embed(["a", "b", "c", "d"])
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1
+    assert said[0].startswith("503 from the gateway; try 2 follows in 0.")

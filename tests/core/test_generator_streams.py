@@ -154,3 +154,11 @@ def test_windows_of_long_texts_are_small() -> None:
     """A window ends early where its texts are long, so that they cannot fill memory."""
     long = ["x" * (windows_module.MOST_CHARACTERS // 2 + n) for n in range(5)]
     assert [len(window) for window in windows_module.windows(long, 100)] == [2, 2, 1]
+
+
+def test_a_failed_text_is_named_by_its_place_in_the_stream() -> None:
+    """The message counts from the stream's beginning, whatever part the text is in."""
+    generator, _ = scripted_generator(settings={"BATCH_SIZE": 5})
+    texts = [f"text {number}" if number != 100 else " " for number in range(200)]
+    with generator, pytest.raises(EmbeddingFailed, match="text 100: it is blank"):
+        list(generator.stream(texts))

@@ -23,8 +23,15 @@ _SHOWN = 5
 """Failed texts that an error message names one by one."""
 
 
-def concluded(ran: Ran, space: Space, generator: str, *, keep: bool) -> Embeddings:
+def concluded(ran: Ran, space: Space, generator: str, *, keep: bool, start: int = 0) -> Embeddings:
     """The result of a call that has ended.
+
+    Args:
+        ran: what the engine made of it.
+        space: the space of its vectors.
+        generator: the generator's name, for messages.
+        keep: whether failed texts are kept as NaN rows instead of raised.
+        start: position of the first text in its stream, for messages.
 
     Raises:
         EmbeddingFailed: some texts failed, unless ``keep``.
@@ -38,7 +45,7 @@ def concluded(ran: Ran, space: Space, generator: str, *, keep: bool) -> Embeddin
             ran.stopped.result = result
         raise ran.stopped
     if result.failed and not keep:
-        raise EmbeddingFailed(_about_failed(result), result=result)
+        raise EmbeddingFailed(_about_failed(result, start), result=result)
     return result
 
 
@@ -84,10 +91,12 @@ def _embeddings(ran: Ran, space: Space) -> Embeddings:
     return Embeddings(vectors=ran.vectors, outcomes=ran.outcomes, usage=ran.usage, space=space)
 
 
-def _about_failed(result: Embeddings) -> str:
+def _about_failed(result: Embeddings, start: int) -> str:
     failed = sorted(result.failed.items())
     lines = [f"{len(failed)} of {len(result)} texts failed; the result has the others."]
-    lines += [f"text {position}: {error}" for position, error in failed[:_SHOWN]]
+    if len(failed) == len(result):
+        lines = ["The text failed." if len(result) == 1 else f"All {len(result)} texts failed."]
+    lines += [f"text {start + position}: {error}" for position, error in failed[:_SHOWN]]
     if len(failed) > _SHOWN:
         lines.append(f"... and {len(failed) - _SHOWN} more, in .result.failed")
     return "\n".join(lines)

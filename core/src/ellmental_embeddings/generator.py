@@ -6,6 +6,7 @@ import asyncio
 import os
 import warnings
 import weakref
+from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .conclusion import concluded, keep_finished
@@ -19,7 +20,7 @@ from .streaming import Streaming
 from .variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Literal, Self
 
@@ -53,7 +54,9 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     """
     given = {key.upper(): value for key, value in settings.items()}
     if name is not None:
-        given["EMBEDDING_GENERATOR"] = name
+        other = given.setdefault("EMBEDDING_GENERATOR", name)
+        if other != name:
+            raise ConfigurationError(f"two generators were asked for: {name} and {other}")
     variables = Variables(given)
     chosen = variables.find("EMBEDDING_GENERATOR")
     wanted = str(chosen[0]).strip().upper() if chosen else "LOCAL"
@@ -69,7 +72,6 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     settings_class: type[BackendSettings] = import_object(
         offer.spec.settings, offer.dist, BackendSettings
     )
-    built = build_settings(settings_class, variables, needed_by=offer.spec.label)
     known = [
         variable
         for field in settings_class.model_fields
@@ -77,6 +79,7 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     ]
     for as_set, meant in variables.near_misses(known):
         warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
+    built = build_settings(settings_class, variables, needed_by=offer.spec.label)
     return EmbeddingGenerator(
         offer.spec.label, offer.dist, built, lambda: make_backend(offer, built)
     )
@@ -286,6 +289,8 @@ class EmbeddingGenerator:
             raise ValueError(f"role={role!r}: use 'document' or 'query'")
         if on_error not in ("raise", "keep"):
             raise ValueError(f"on_error={on_error!r}: use 'raise' or 'keep'")
+        if not isinstance(instruction, (str, type(None))):
+            raise TypeError(f"instruction is {type(instruction).__name__}, not a string")
         if self._closed:
             raise EmbeddingError(f"the generator {self.name} is closed: load it again")
         if self._process != os.getpid():
@@ -327,24 +332,29 @@ class EmbeddingGenerator:
         in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
         return Streaming(
             begin=lambda window: self._begin(window, role, instruction, on_error),
-            conclude=lambda ran: self._concluded(ran, role, instruction, on_error),
+            conclude=lambda ran, start: self._concluded(ran, role, instruction, on_error, start),
             keep=lambda error, ran: keep_finished(error, ran, self._space(role, instruction)),
             size=batch * _BATCHES_PER_WINDOW,
             ahead=in_flight // _BATCHES_PER_WINDOW + 2,
         )
 
     def _concluded(
-        self, ran: Ran, role: Role, instruction: str | None, on_error: OnError
+        self, ran: Ran, role: Role, instruction: str | None, on_error: OnError, start: int = 0
     ) -> Embeddings:
-        return concluded(ran, self._space(role, instruction), self.name, keep=on_error == "keep")
+        space = self._space(role, instruction)
+        return concluded(ran, space, self.name, keep=on_error == "keep", start=start)
 
     def _space(self, role: Role, instruction: str | None) -> Space:
         told = {each: self._instruction(each) or None for each in ("document", "query")}
         if instruction is not None:
             told[role] = instruction or None
         model = self._engine.backend.model
+        name = model.name or self._engine.model_seen
+        if name is None and self._engine.answered:
+            # Two services that name no model must not pass for one space.
+            name = f"unnamed model of {self.name}"
         return Space(
-            model=model.name or self._engine.model_seen,
+            model=name,
             revision=model.revision,
             dimensions=self._engine.width,
             document_instruction=told["document"],
@@ -371,6 +381,8 @@ def _shut(loop: LoopThread, backend: Backend) -> None:
 def _refuse_single(texts: object) -> None:
     if isinstance(texts, (str, bytes)):
         raise TypeError("texts is one string: give a list of texts, e.g. [text]")
+    if not isinstance(texts, (Iterable, AsyncIterable)):
+        raise TypeError(f"texts is {type(texts).__name__}: give a list of texts")
 
 
 def _as_list(texts: Iterable[str]) -> list[str]:

@@ -168,7 +168,7 @@ class Registry:
 
     def _about_missing(self, name: str) -> str:
         installed = self.names()
-        lines = [f"EMBEDDING_GENERATOR={name}: no installed plugin offers {name}."]
+        lines = [f"No installed plugin offers the generator {name}."]
         lines.append(f"Installed: {', '.join(installed) or 'none'}.")
         known = sorted({*installed, *(known for known, _ in _OUR_DISTS)})
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

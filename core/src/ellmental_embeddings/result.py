@@ -182,13 +182,18 @@ class Embeddings:
         """Cosine similarity of every vector here with every vector there.
 
         Returns:
-            float32, shape (len(self), len(other)), values from -1 to 1; NaN for failed texts.
+            float32, shape (len(self), len(other)), values from -1 to 1; -inf where a text
+            failed, so that it is never the nearest.
 
         Raises:
             SpaceMismatch: when the two were made in different spaces.
+            TypeError: ``other`` is no Embeddings: a bare array does not say its space.
         """
+        if not isinstance(other, Embeddings):
+            raise TypeError(f"compare with another Embeddings, not with {type(other).__name__}")
         self.space.require_same(other.space)
-        return np.asarray(_unit(self.vectors) @ _unit(other.vectors).T, dtype=np.float32)
+        cosines = np.asarray(_unit(self.vectors) @ _unit(other.vectors).T, dtype=np.float32)
+        return np.where(np.isnan(cosines), np.float32(-np.inf), cosines)
 
     def __len__(self) -> int:
         return len(self.vectors)

@@ -17,7 +17,7 @@ from .errors import ConfigurationError
 from .variables import ENV_FILE, ENV_FILE_ENCODING, Variable, Variables
 
 if TYPE_CHECKING:
-    from .engine.run import Policy
+    from .engine.policy import Policy
 
 __all__ = [
     "MASK",
@@ -224,7 +224,7 @@ def without_secrets(text: str, settings: type[CoreSettings], variables: Variable
 
 def policy_of(settings: CoreSettings) -> Policy:
     """What the settings say to the engine."""
-    from .engine.run import Policy
+    from .engine.policy import Policy
 
     return Policy(
         batch_size=settings.batch_size,

@@ -26,14 +26,15 @@ class Streaming:
 
     Attributes:
         begin: starts the call of one window.
-        conclude: the result of a call that has ended, or its error.
+        conclude: the result of a call that has ended, or its error; with the position of its
+            first text in the stream.
         keep: hangs what was finished of consecutive calls on the exception that ended them.
         size: most texts in a window.
         ahead: most windows under way.
     """
 
     begin: Callable[[list[str]], Call[Ran]]
-    conclude: Callable[[Ran], Embeddings]
+    conclude: Callable[[Ran, int], Embeddings]
     keep: Callable[[BaseException, list[Ran]], None]
     size: int
     ahead: int
@@ -41,16 +42,19 @@ class Streaming:
     def stream(self, texts: Iterable[str]) -> Iterator[Embeddings]:
         """The results of consecutive windows, in order, each as soon as it is there."""
         calls: deque[Call[Ran]] = deque()
+        start = 0
         try:
             for window in windows(texts, self.size):
                 calls.append(self.begin(window))
                 while self._must_hand_out(calls):
-                    part = self.conclude(calls[0].wait())
+                    part = self.conclude(calls[0].wait(), start)
                     calls.popleft()
+                    start += len(part)
                     yield part
             while calls:
-                part = self.conclude(calls[0].wait())
+                part = self.conclude(calls[0].wait(), start)
                 calls.popleft()
+                start += len(part)
                 yield part
         except (EmbeddingFailed, GeneratorExit):
             raise
@@ -63,16 +67,19 @@ class Streaming:
     async def astream(self, texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[Embeddings]:
         """``stream`` for coroutines."""
         calls: deque[Call[Ran]] = deque()
+        start = 0
         try:
             async for window in async_windows(texts, self.size):
                 calls.append(self.begin(window))
                 while self._must_hand_out(calls):
-                    part = self.conclude(await calls[0].wait_async())
+                    part = self.conclude(await calls[0].wait_async(), start)
                     calls.popleft()
+                    start += len(part)
                     yield part
             while calls:
-                part = self.conclude(await calls[0].wait_async())
+                part = self.conclude(await calls[0].wait_async(), start)
                 calls.popleft()
+                start += len(part)
                 yield part
         except (EmbeddingFailed, GeneratorExit):
             raise

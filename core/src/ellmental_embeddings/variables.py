@@ -89,11 +89,13 @@ class Variables:
         """Variables that are set and look like a known one: pairs (as set, as meant)."""
         names = {name.upper() for name in known}
         given = sorted((self.environment.keys() | self.env_file.keys()) - names)
-        return [
-            (name, close[0])
-            for name in given
-            if (close := difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE))
-        ]
+        pairs = []
+        for name in given:
+            bare = name.removeprefix("EMBEDDING_")  # BATCH_SIZE is the one setting without it
+            close = [bare] if bare in names else []
+            close += difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE)
+            pairs += [(name, close[0])] if close else []
+        return pairs
 
 
 def _read_env_file() -> dict[str, str]:

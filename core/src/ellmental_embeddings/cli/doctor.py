@@ -25,6 +25,12 @@ class _Finding:
     what: str
     found: str
     ok: bool = True
+    ready: bool = True
+
+    @property
+    def mark(self) -> str:
+        """How it stands at the head of a line; what merely needs settings is neither."""
+        return "BAD" if not self.ok else "ok " if self.ready else "-- "
 
 
 @click.command("doctor")
@@ -44,7 +50,7 @@ def command(name: str | None, as_json: bool) -> None:
     """  # noqa: D301 - click's own mark for lines to keep
     from .. import EmbeddingError, load_generator
 
-    findings = []
+    findings: list[_Finding] = []
     for finding in _surroundings():
         findings.append(finding)
         _show(finding, quiet=as_json)
@@ -55,6 +61,7 @@ def command(name: str | None, as_json: bool) -> None:
                 _show(finding, quiet=as_json)
     except EmbeddingError as error:
         findings.append(_Finding("trial", str(error), ok=False))
+        _show(_Finding("trial", f"failed ({type(error).__name__})", ok=False), quiet=as_json)
         raise
     finally:
         if as_json:
@@ -63,7 +70,7 @@ def command(name: str | None, as_json: bool) -> None:
 
 def _show(finding: _Finding, *, quiet: bool) -> None:
     if not quiet:
-        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.found}")
+        click.echo(f"{finding.mark}  {finding.what}: {finding.found}")
 
 
 def _surroundings() -> Iterator[_Finding]:
@@ -78,9 +85,11 @@ def _surroundings() -> Iterator[_Finding]:
         if status.state in ("broken", "blocked"):
             yield _Finding(status.label, f"{origin}: {status.reason}", ok=False)
         elif status.missing:
-            yield _Finding(status.label, f"{origin}: needs {', '.join(status.missing)}")
+            yield _Finding(
+                status.label, f"{origin}: needs {', '.join(status.missing)}", ready=False
+            )
         else:
-            yield _Finding(status.label, origin)
+            yield _Finding(status.label, origin, ready=status.state == "ready")
 
 
 def _trial(generator: EmbeddingGenerator) -> Iterator[_Finding]:

@@ -62,7 +62,7 @@ def _description(status: GeneratorStatus) -> str:
         ("summary", status.summary),
         ("from", f"{status.dist} {status.version}"),
         ("state", status.state),
-        ("model", status.model.name or "known after the first answer"),
+        ("model", status.model.name or "not known yet"),
         ("revision", status.model.revision or "not known"),
         ("dimensions", _or_unknown(status.model.dimensions)),
         ("texts a request", _or_unknown(status.limits.items)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     given, debug = _without_debug(given)
     warnings.showwarning = _show_warning
+    _show_log()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # No output dies of a character that the terminal's encoding does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -138,6 +140,18 @@ def _without_debug(given: list[str]) -> tuple[list[str], bool]:
     end = given.index("--") if "--" in given else len(given)
     options, rest = given[:end], given[end:]
     return [one for one in options if one != "--debug"] + rest, "--debug" in options
+
+
+def _show_log() -> None:
+    """Whoever watches a command sees why it waits: the library's warnings, on stderr."""
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(f"note: {record.getMessage()}")
+
+    log = logging.getLogger("ellmental_embeddings")
+    log.addHandler(Notes(logging.WARNING))
+    log.propagate = False
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

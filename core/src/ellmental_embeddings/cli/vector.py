@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -12,9 +13,14 @@ from . import exit_codes
 from .output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from .. import Embeddings
 
 __all__ = ["command"]
+
+
+_NO_TEXT = 'No text given. Try: ellmental vector "a text"'
 
 
 class _NotText(click.ClickException):
@@ -51,18 +57,38 @@ def command(
     """  # noqa: D301 - click's own mark for lines to keep
     from .. import load_generator
 
-    given = _read_lines() if texts == ("-",) else list(texts)
-    if not given:
-        raise click.UsageError('No text given. Try: ellmental vector "a text"')
+    if not texts:
+        raise click.UsageError(_NO_TEXT)
+    given = _lines() if texts == ("-",) else iter(texts)
     with load_generator(name) as generator:
         note(f"generator: {generator.summary}")
-        result = generator.embed(given, role=role, instruction=instruction, on_error="keep")
-    for position, vector in enumerate(result):
-        click.echo("null" if position in result.failed else as_json(vector.tolist()))
-    for position, error in sorted(result.failed.items()):
-        note(f"Error: text {position} ({_shortened(given[position])}): {error}")
-    if result.failed:
+        waiting: deque[str] = deque()
+        failed = start = 0
+        for part in generator.stream(
+            _remembered(given, waiting), role=role, instruction=instruction, on_error="keep"
+        ):
+            _print(part, waiting, start)
+            start, failed = start + len(part), failed + len(part.failed)
+    if not start:
+        raise click.UsageError(_NO_TEXT)
+    if failed:
         raise click.exceptions.Exit(exit_codes.FAILED)
+
+
+def _print(part: Embeddings, waiting: deque[str], start: int) -> None:
+    """Print a part's vectors, and say which of its texts have none."""
+    for position, vector in enumerate(part):
+        text = waiting.popleft()
+        error = part.failed.get(position)
+        click.echo("null" if error else as_json(vector.tolist()))
+        if error:
+            note(f"Error: text {start + position} ({_shortened(text)}): {error}")
+
+
+def _remembered(texts: Iterable[str], waiting: deque[str]) -> Iterator[str]:
+    for text in texts:
+        waiting.append(text)
+        yield text
 
 
 def as_json(vector: Iterable[float]) -> str:
@@ -70,16 +96,14 @@ def as_json(vector: Iterable[float]) -> str:
     return json.dumps([float(f"{value:.9g}") for value in vector])
 
 
-def _read_lines() -> list[str]:
+def _lines() -> Iterator[str]:
     """The lines of standard input, as UTF-8 on every system; only line ends end a line."""
-    given = sys.stdin.buffer.read()
-    try:
-        text = given.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = given.count(b"\n", 0, error.start) + 1
-        raise _NotText(f"standard input is not UTF-8 text: see line {line}.") from None
-    lines = text.replace("\r\n", "\n").split("\n")
-    return lines if lines[-1] else lines[:-1]
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise _NotText(f"standard input is not UTF-8 text: see line {number}.") from None
+        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def _shortened(text: str, most: int = 40) -> str:

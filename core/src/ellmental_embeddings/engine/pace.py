@@ -9,6 +9,7 @@ sixty seconds.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Pace"]
 
+log = logging.getLogger("ellmental_embeddings")
+
 MINUTE = 60.0
+
+_WORTH_SAYING = 5.0
+"""Seconds of waiting that are worth a message."""
 
 
 class Budget:
@@ -59,6 +65,7 @@ class Pace:
         self._tokens = Budget(tpm) if tpm else None
         self._not_before = 0.0
         self._shrunk_at = float("-inf")
+        self._said_until = float("-inf")
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -67,6 +74,7 @@ class Pace:
         now = asyncio.get_running_loop().time
         async with self._turn:
             while (wait := self._wait(tokens, now())) > 0:
+                self._say_waiting(wait, now())
                 self._changed.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(None if wait == float("inf") else wait):
@@ -112,6 +120,17 @@ class Pace:
         """Send nothing for so many seconds."""
         until = asyncio.get_running_loop().time() + seconds
         self._not_before = max(self._not_before, until)
+
+    def _say_waiting(self, wait: float, now: float) -> None:
+        if _WORTH_SAYING < wait < float("inf") and now > self._said_until:
+            self._said_until = now + wait
+            log.warning(
+                "the next request waits %.0f s: %s",
+                wait,
+                "the service asks for it"
+                if self._not_before > now
+                else "EMBEDDING_RPM or EMBEDDING_TPM allows no more now",
+            )
 
     def _wait(self, tokens: int, now: float) -> float:
         if self.in_flight >= int(self.allowed):

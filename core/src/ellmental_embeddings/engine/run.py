@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..backend import Batch, Limits, Reply, Role
 from ..errors import (
@@ -36,32 +36,14 @@ if TYPE_CHECKING:
 
     from ..backend import Backend
     from ..result import Outcome
+    from .policy import Policy
 
-__all__ = ["Engine", "Policy", "Ran"]
+__all__ = ["Engine", "Ran"]
 
 log = logging.getLogger("ellmental_embeddings")
 
 _INLINE_CHARACTERS = 200_000
 """Plans of longer input are made in a thread, so that the loop keeps answering others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What the user's settings say to the engine; their meaning is in ``settings.py``.
-
-    Attributes:
-        secrets: values that must not show in any error.
-    """
-
-    batch_size: int = 50
-    max_concurrency: int = 64
-    rpm: int | None = None
-    tpm: int | None = None
-    timeout: float = 60.0
-    deadline: float = 300.0
-    dimensions: int | None = None
-    overlong: Literal["error", "truncate", "average"] = "error"
-    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +99,13 @@ _HOPELESS = 20
 """Requests in a row without a usable answer, over what concurrent bad batches explain."""
 
 
+_WORTH_SAYING = 2.0
+"""Seconds a batch may be retried before it is said that, and why, it is waited for."""
+
+_QUIET = 10.0
+"""Seconds between two such messages."""
+
+
 class _Stopped(Exception):
     """Ends all workers of a call."""
 
@@ -141,6 +130,12 @@ class Engine:
         self._ask = Asker(backend, timeout=policy.timeout, secrets=policy.secrets).ask
         self._last_success = float("-inf")
         self._bad_in_a_row = 0
+        self._said_at = float("-inf")
+
+    @property
+    def answered(self) -> bool:
+        """Whether any request has had a good answer yet."""
+        return self._last_success > 0
 
     async def run(self, texts: Sequence[object], *, role: Role, instruction: str | None) -> Ran:
         """Embed all texts, however long it takes; never raises for a text's or service's fault.
@@ -259,7 +254,7 @@ class Engine:
 
     def _checked(self, reply: Reply, texts: int) -> NDArray[np.float32]:
         asked = self.policy.dimensions
-        if asked is None or self._last_success > 0:
+        if asked is None or self.answered:
             return checked(reply, texts, self.width)
         vectors = checked(reply, texts, None)
         if vectors.shape[1] != asked:
@@ -302,6 +297,7 @@ class Engine:
         log.debug("batch of %d failed (%s), next: %s", len(part.pieces), error, step)
         match step:
             case retry.Again(wait, everyone):
+                self._say_waiting(error, part, spent, wait)
                 if everyone:
                     self._pace.pause(wait)
                 else:
@@ -322,6 +318,20 @@ class Engine:
             case retry.Stop(reason):
                 self._stop(call, reason)
         return False
+
+    def _say_waiting(self, error: EmbeddingError, part: _Part, spent: float, wait: float) -> None:
+        """Tell whoever watches why nothing seems to happen; now and then, not for each batch."""
+        now = asyncio.get_running_loop().time()
+        if spent + wait < _WORTH_SAYING or now - self._said_at < _QUIET:
+            return
+        self._said_at = now
+        log.warning(
+            "%s; try %d follows in %.1f s, the last one within %g s (EMBEDDING_DEADLINE)",
+            str(error).rstrip("."),
+            part.tries + 1,
+            wait,
+            self.policy.deadline,
+        )
 
     def _learn(self, part: _Part, error: EmbeddingError) -> None:
         """What an error says about the service, beyond its own batch."""

@@ -97,7 +97,8 @@ def _about_mismatch(dataset: Dataset, name: str, space: Space) -> str:
         if stored == now or field == "id":
             continue
         lines.append(f"  {field}: {stored!r} in the dataset, {now!r} now")
-        if field in _VARIABLES:
+        another = dataset.generator != name or theirs.model != space.model
+        if field in _VARIABLES and not (field == "dimensions" and another):
             name_of = _VARIABLES[field]
             wanted.append(f"unset {name_of}" if stored is None else f"set {name_of}={stored}")
     if theirs.model != space.model and dataset.generator == name:
