@@ -104,6 +104,11 @@ def _limit(generator: EmbeddingGenerator, asked: int | None) -> int | None:
     takes = generator.limits.tokens_per_text
     if asked is not None and takes is not None and asked > takes:
         raise click.UsageError(f"--max-tokens {asked}: {generator.name} takes {takes} at most.")
+    least = generator.count_tokens("a")
+    if asked is not None and least is not None and asked < least:
+        raise click.UsageError(
+            f"--max-tokens {asked}: with {generator.name} one letter is {least} tokens already."
+        )
     return asked or takes
 
 
