@@ -258,7 +258,7 @@ def test_policy_carries_the_settings_to_the_engine() -> None:
     assert (policy.batch_size, policy.max_concurrency, policy.rpm, policy.tpm) == (3, 4, 5, 6)
     assert (policy.timeout, policy.deadline, policy.dimensions) == (7, 8, 9)
     assert policy.overlong == "average"
-    assert policy.secrets == ()
+    assert not policy.secrets
 
 
 def test_settings_cannot_be_changed() -> None:

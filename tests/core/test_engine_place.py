@@ -22,6 +22,7 @@ RULES = Rules(
     most_tokens=len,
     count_tokens=lambda text: len(text.split()),
 )
+UNSENT = EmbeddingError("not sent")
 TEXT = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=7).map(" ".join)
 
 
@@ -43,7 +44,7 @@ def test_every_vector_reaches_its_rows(
 ) -> None:
     """Whatever the order of the answers, each text has its vector, duplicates and means too."""
     plan = make_plan(texts, RULES)
-    placement = Placement(plan, normalised=True)
+    placement = Placement(plan)
     pieces = list(range(len(plan.pieces)))
     if loose:
         random.shuffle(pieces)
@@ -52,11 +53,9 @@ def test_every_vector_reaches_its_rows(
         batches = [range(part[0], part[-1] + 1) for part in batches]
     random.shuffle(batches)
     for part in batches:
-        assert placement.unfinished
         # What is sent of an averaged text may end with white space; its vector must not differ.
         placement.put(part, vectors_of(plan.pieces[piece].strip() for piece in part))
-    assert not placement.unfinished
-    matrix, outcomes = placement.finish(0)
+    matrix, outcomes = placement.finish(0, UNSENT, normalised=True)
     assert matrix.dtype == np.float32
     for row, text in enumerate(texts):
         assert np.allclose(matrix[row], expected(text), atol=1e-6)
@@ -67,14 +66,14 @@ def test_failed_pieces_make_nan_rows() -> None:
     """A text fails with its piece, all its duplicates too, and a mean with any of its parts."""
     texts = ["a", "b", "a", "a b c", "c"]
     plan = make_plan(texts, RULES)
-    placement = Placement(plan, normalised=None)
+    placement = Placement(plan)
     error = TextRejected("no c")
     for piece, text in enumerate(plan.pieces):
         if text == "c":
             placement.fail([piece], error)
         else:
             placement.put([piece], vectors_of([text]))
-    matrix, outcomes = placement.finish(8)
+    matrix, outcomes = placement.finish(8, UNSENT, normalised=None)
     assert [outcome.status for outcome in outcomes] == ["ok", "ok", "ok", "failed", "failed"]
     assert outcomes[3].error is error
     assert outcomes[3].pieces == 2
@@ -85,19 +84,19 @@ def test_failed_pieces_make_nan_rows() -> None:
 def test_what_was_not_finished_says_so() -> None:
     """A call that was ended gives the rows that were done, and the reason for the others."""
     plan = make_plan(["a", "b", "c"], RULES)
-    placement = Placement(plan, normalised=None)
+    placement = Placement(plan)
     placement.put([1], vectors_of(["b"]))
     reason = EmbeddingError("stopped")
-    matrix, outcomes = placement.finish(8, reason)
+    matrix, outcomes = placement.finish(8, reason, normalised=None)
     assert [outcome.error for outcome in outcomes] == [reason, None, reason]
     assert np.isnan(matrix).all(axis=1).tolist() == [True, False, True]
 
 
 def test_nothing_succeeded() -> None:
     """Where nothing succeeded all rows are NaN, of the width that is known."""
-    placement = Placement(make_plan(["a"], RULES), normalised=None)
+    placement = Placement(make_plan(["a"], RULES))
     placement.fail([0], TextRejected("no"))
-    matrix, _ = placement.finish(8)
+    matrix, _ = placement.finish(8, UNSENT, normalised=None)
     assert matrix.shape == (1, 8)
     assert np.isnan(matrix).all()
 
@@ -107,20 +106,19 @@ def test_index_decides_the_row(order: list[int]) -> None:
     """Vectors that come in another order stand in the order of the texts afterwards."""
     texts = [f"text {number}" for number in range(6)]
     reply = Reply(vectors_of(texts)[order], index=list(order))
-    assert np.array_equal(checked(reply, 6, 8), vectors_of(texts))
+    assert np.array_equal(checked(reply, 6), vectors_of(texts))
 
 
 def test_a_good_array_is_not_copied() -> None:
     """A float32 array in order passes through as it is."""
     vectors = vectors_of(["a", "b"])
-    assert checked(Reply(vectors, index=[0, 1]), 2, None) is vectors
+    assert checked(Reply(vectors, index=[0, 1]), 2) is vectors
 
 
 @pytest.mark.parametrize(
     ("vectors", "index", "said"),
     [
         ([[1.0, 2.0]], None, "1 vectors came for 2 texts"),
-        ([[1.0], [2.0]], None, "of 1 dimensions came, not of 2"),
         ([[1.0, 2.0], [3.0]], None, "not all of one width"),
         ([[1.0, 2.0], [3.0, math.nan]], None, "text 1 of the batch has NaN"),
         ([[1.0, math.inf], [3.0, 4.0]], None, "text 0 of the batch has NaN or infinite"),
@@ -136,6 +134,11 @@ def test_a_good_array_is_not_copied() -> None:
         ([[1.0, 2.0], [3.0, 4.0]], [1, 2], "indices are not 0 to 1"),
         ([[1.0, 2.0], [3.0, 4.0]], [0], "indices are not 0 to 1"),
         ([[1.0, 2.0], [3.0, 4.0]], [-1, 0], "indices are not 0 to 1"),
+        ([[1.0, 2.0], [3.0, 4.0]], [1.0, 0.0], "indices are not 0 to 1"),
+        ([[1.0, 2.0], [3.0, 4.0]], [True, False], "indices are not 0 to 1"),
+        ([[1.0, 2.0], [3.0, 4.0]], [None, 1], "indices are not 0 to 1"),
+        ([[1.0, 2.0], [3.0, 4.0]], [[0], [1, 2]], "indices are not 0 to 1"),
+        ([[10**400, 2.0], [3.0, 4.0]], None, "no number"),
         (None, None, "no number"),
         ("text", None, "no number"),
     ],
@@ -143,10 +146,10 @@ def test_a_good_array_is_not_copied() -> None:
 def test_what_cannot_be_believed(vectors: Any, index: Any, said: str) -> None:
     """Each thing that can be wrong with an answer is found and named."""
     with pytest.raises(BadReply, match=said):
-        checked(Reply(vectors, index=index), 2, 2)
+        checked(Reply(vectors, index=index), 2)
 
 
 def test_no_reply_is_the_plugins_fault() -> None:
     """What is no Reply at all is blamed on the plugin, not on the service."""
     with pytest.raises(PluginError, match="NoneType, not a Reply"):
-        checked(None, 1, None)
+        checked(None, 1)

@@ -6,13 +6,13 @@ import asyncio
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .arguments import as_list, check_arguments, refuse_single
 from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
-from .loop import Call, LoopThread
+from .loop import Call, LoopThread, end_all, end_all_async
 from .registry import Registry, blocked_dists, import_object, make_backend
 from .result import Embeddings, Space
 from .settings import BackendSettings, SettingWarning, build_settings, policy_of, variable_names
@@ -20,7 +20,7 @@ from .streaming import Streaming
 from .variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Literal, Self
 
@@ -116,7 +116,7 @@ class EmbeddingGenerator:
     @property
     def limits(self) -> Limits:
         """What one request and one text may hold, as far as it is known by now."""
-        return self._engine.limits
+        return self._engine.service.limits
 
     @property
     def model(self) -> ModelInfo:
@@ -131,7 +131,7 @@ class EmbeddingGenerator:
     @property
     def dimensions(self) -> int | None:
         """Width of the vectors; None while it is not known."""
-        return self._engine.width
+        return self._engine.service.width
 
     @property
     def summary(self) -> str:
@@ -182,7 +182,7 @@ class EmbeddingGenerator:
                 says; ``.result`` has what succeeded, if anything did.
             TypeError: ``texts`` is one string, or no iterable.
         """
-        call = self._begin(_as_list(texts), role, instruction, on_error)
+        call = self._begin(as_list(texts), role, instruction, on_error)
         return self._wait(call, role, instruction, on_error)
 
     async def aembed(
@@ -197,7 +197,7 @@ class EmbeddingGenerator:
 
         Where the task is cancelled, the CancelledError has what was finished in ``.result``.
         """
-        call = self._begin(_as_list(texts), role, instruction, on_error)
+        call = self._begin(as_list(texts), role, instruction, on_error)
         return await self._wait_async(call, role, instruction, on_error)
 
     def stream(
@@ -224,7 +224,8 @@ class EmbeddingGenerator:
                 of the iterable), covers the texts that were begun and not handed out yet; those
                 that were not finished are failed ones there.
         """
-        _refuse_single(texts)
+        refuse_single(texts)
+        self._check(role, instruction, on_error)
         return self._streaming(role, instruction, on_error).stream(texts)
 
     def astream(
@@ -236,7 +237,8 @@ class EmbeddingGenerator:
         on_error: OnError = "raise",
     ) -> AsyncIterator[Embeddings]:
         """``stream`` for coroutines; also takes an async iterable."""
-        _refuse_single(texts)
+        refuse_single(texts)
+        self._check(role, instruction, on_error)
         return self._streaming(role, instruction, on_error).astream(texts)
 
     def close(self) -> None:
@@ -285,19 +287,12 @@ class EmbeddingGenerator:
     def _begin(
         self, texts: Sequence[object], role: Role, instruction: str | None, on_error: OnError
     ) -> Call[Ran]:
-        if role not in ("document", "query"):
-            raise ValueError(f"role={role!r}: use 'document' or 'query'")
-        if on_error not in ("raise", "keep"):
-            raise ValueError(f"on_error={on_error!r}: use 'raise' or 'keep'")
-        if not isinstance(instruction, (str, type(None))):
-            raise TypeError(f"instruction is {type(instruction).__name__}, not a string")
-        if self._closed:
-            raise EmbeddingError(f"the generator {self.name} is closed: load it again")
+        self._check(role, instruction, on_error)
         if self._process != os.getpid():
             # Forked: threads and connections stayed in the parent.
             self._finalizer.detach()
             self._start()
-        if not texts and not self._engine.width:
+        if not texts and not self._engine.service.width:
             raise ConfigurationError(
                 f"no texts were given, and the width of {self.name}'s vectors is not known before "
                 "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
@@ -305,16 +300,20 @@ class EmbeddingGenerator:
         told = self._instruction(role) if instruction is None else instruction
         return self._loop.call(self._engine.run(texts, role=role, instruction=told or None))
 
+    def _check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
+        check_arguments(role, instruction, on_error, self._instruction(role))
+        if self._closed:
+            raise EmbeddingError(f"the generator {self.name} is closed: load it again")
+
     def _wait(
         self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
     ) -> Embeddings:
         try:
-            return self._concluded(call.wait(), role, instruction, on_error)
+            ran = call.wait()
         except KeyboardInterrupt as interrupt:
-            if not call.done():
-                call.cancel()
-                keep_finished(interrupt, [call.wait()], self._space(role, instruction))
+            keep_finished(interrupt, end_all([call]), self._space(role, instruction))
             raise
+        return self._concluded(ran, role, instruction, on_error)
 
     async def _wait_async(
         self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
@@ -322,8 +321,8 @@ class EmbeddingGenerator:
         try:
             ran = await call.wait_async()
         except asyncio.CancelledError as cancelled:
-            call.cancel()
-            keep_finished(cancelled, [await call.wait_async()], self._space(role, instruction))
+            ended = await end_all_async([call])
+            keep_finished(cancelled, ended, self._space(role, instruction))
             raise
         return self._concluded(ran, role, instruction, on_error)
 
@@ -349,14 +348,15 @@ class EmbeddingGenerator:
         if instruction is not None:
             told[role] = instruction or None
         model = self._engine.backend.model
-        name = model.name or self._engine.model_seen
-        if name is None and self._engine.answered:
+        service = self._engine.service
+        name = model.name or service.model
+        if name is None and service.answered:
             # Two services that name no model must not pass for one space.
             name = f"unnamed model of {self.name}"
         return Space(
             model=name,
             revision=model.revision,
-            dimensions=self._engine.width,
+            dimensions=service.width,
             document_instruction=told["document"],
             query_instruction=told["query"],
             overlong=self.settings.embedding_overlong,
@@ -375,16 +375,4 @@ class EmbeddingGenerator:
 
 
 def _shut(loop: LoopThread, backend: Backend) -> None:
-    loop.close(backend.aclose())
-
-
-def _refuse_single(texts: object) -> None:
-    if isinstance(texts, (str, bytes)):
-        raise TypeError("texts is one string: give a list of texts, e.g. [text]")
-    if not isinstance(texts, (Iterable, AsyncIterable)):
-        raise TypeError(f"texts is {type(texts).__name__}: give a list of texts")
-
-
-def _as_list(texts: Iterable[str]) -> list[str]:
-    _refuse_single(texts)
-    return texts if isinstance(texts, list) else list(texts)
+    loop.close(backend.aclose)

@@ -10,18 +10,24 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import os
 import threading
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .errors import EmbeddingError
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
 __all__ = ["Call", "LoopThread", "end_all", "end_all_async"]
 
 T = TypeVar("T")
+
+log = logging.getLogger("ellmental_embeddings")
 
 _PATIENCE = 10.0
 """Seconds that closing waits for calls that were cancelled, and for connections to close."""
@@ -45,8 +51,10 @@ class Call(Generic[T]):
             self._task.cancel()
 
     def _settle(self, task: asyncio.Task[T]) -> None:
+        if self._settled.done():
+            return
         if task.cancelled():
-            self._settled.set_exception(asyncio.CancelledError())
+            self.abandon()
         elif (error := task.exception()) is not None:
             self._settled.set_exception(error)
         else:
@@ -55,6 +63,11 @@ class Call(Generic[T]):
     def done(self) -> bool:
         """Whether it has ended, well or not."""
         return self._settled.done()
+
+    def abandon(self) -> None:
+        """Whoever waits for it need not wait any longer: it will not end in time, or not at all."""
+        if not self._settled.done():
+            self._settled.set_exception(EmbeddingError("the generator was closed during the call"))
 
     def cancel(self) -> None:
         """Ask it to end; it has ended when ``wait`` returns or raises."""
@@ -94,44 +107,66 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="ellmental-loop", daemon=True)
-        self._thread.start()
         self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._calls: weakref.WeakSet[Call[Any]] = weakref.WeakSet()
+        self._thread.start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> Call[T]:
-        """Start a coroutine on the loop, in the caller's context."""
-        return Call(self.loop, coroutine)
+        """Start a coroutine on the loop, in the caller's context.
 
-    def close(self, last: Coroutine[Any, Any, None] | None = None) -> None:
+        Raises:
+            EmbeddingError: when it is being closed.
+            RuntimeError: when called on the loop's own thread, which waiting would block.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("a backend cannot call the generator that it works for")
+        with self._lock:
+            if self._closing:
+                coroutine.close()
+                raise EmbeddingError("the generator is closed: load it again")
+            call = Call(self.loop, coroutine)
+            self._calls.add(call)
+        return call
+
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Cancel what runs, run ``last``, and end the thread. Further calls do nothing."""
-        if self.loop.is_closed() or self._process != os.getpid():  # a fork has no such thread
-            if last is not None:
-                last.close()
-            return
+        with self._lock:
+            if self._closing or self._process != os.getpid():  # a fork has no such thread
+                return
+            self._closing = True
         if threading.current_thread() is self._thread:  # collected as garbage on the loop itself
             closing = self.loop.create_task(self._drain(last))
             closing.add_done_callback(lambda _: self.loop.stop())
             return
         with suppress(TimeoutError):  # a daemon thread: it does not keep the program alive
-            self.call(self._drain(last)).wait(_PATIENCE * 2)
+            Call(self.loop, self._drain(last)).wait(_PATIENCE * 3)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_PATIENCE)
         if not self._thread.is_alive():
             self.loop.close()
+        for call in list(self._calls):
+            call.abandon()
 
-    async def _drain(self, last: Coroutine[Any, Any, None] | None) -> None:
+    async def _drain(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         current = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not current]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_PATIENCE)
-        if last is not None:
+        try:
             async with asyncio.timeout(_PATIENCE):
-                await last
+                await last()
+        except Exception as error:  # noqa: BLE001 - closing goes on, whatever a plugin does
+            # Its message may show anything, a key too; its kind does not.
+            log.warning("closing the backend failed: %s", type(error).__name__)
         await self.loop.shutdown_asyncgens()
 
 

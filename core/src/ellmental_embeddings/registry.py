@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -171,7 +172,7 @@ class Registry:
         lines = [f"No installed plugin offers the generator {name}."]
         lines.append(f"Installed: {', '.join(installed) or 'none'}.")
         known = sorted({*installed, *(known for known, _ in _OUR_DISTS)})
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
         if (name, None) in _OUR_DISTS:
             lines.append(f"Install it with: pip install {_OUR_DISTS[name, None]}")
         elif close and close[0] in installed:
@@ -243,19 +244,19 @@ def make_backend(offer: Offer, settings: CoreSettings) -> Backend:
         EmbeddingError: what the backend says on purpose, e.g. about its settings.
     """
     from .backend import Backend
-    from .engine.redact import redact
+    from .engine.redact import Secrets, redact
     from .settings import secrets_of
 
     backend_class = import_object(offer.spec.backend, offer.dist, Backend)
     try:
         backend: Backend = backend_class(settings)
     except EmbeddingError as error:
-        redact(error, secrets_of(settings))
+        redact(error, Secrets(secrets_of(settings)))
         raise
     except Exception as error:  # noqa: BLE001 - raised again, without what it may show
         fault = PluginError(_broken(offer.dist, f"{offer.spec.backend} raised", error))
         fault.__cause__ = error
-        redact(fault, secrets_of(settings))
+        redact(fault, Secrets(secrets_of(settings)))
         raise fault from fault.__cause__
     return backend
 
@@ -265,8 +266,12 @@ def canonical(dist: str) -> str:
     return re.sub(r"[-_.]+", "-", dist.strip()).lower()
 
 
-@cache
 def _entry_points(group: str) -> tuple[importlib_metadata.EntryPoint, ...]:
+    return _scanned(group, tuple(sys.path))
+
+
+@cache
+def _scanned(group: str, _path: tuple[str, ...]) -> tuple[importlib_metadata.EntryPoint, ...]:
     points = importlib_metadata.entry_points(group=group)
     return tuple(sorted(points, key=lambda point: (point.name, point.value)))
 

@@ -17,6 +17,8 @@ from .errors import ConfigurationError
 from .variables import ENV_FILE, ENV_FILE_ENCODING, Variable, Variables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .engine.policy import Policy
 
 __all__ = [
@@ -202,11 +204,22 @@ def list_variables(settings: type[CoreSettings], variables: Variables) -> list[V
 def secrets_of(settings: CoreSettings) -> tuple[str, ...]:
     """The secret values that must never be shown, longest first."""
     values = {
-        value.get_secret_value()
-        for value in (getattr(settings, field) for field in type(settings).model_fields)
-        if isinstance(value, SecretStr) and value.get_secret_value()
+        secret
+        for field in type(settings).model_fields
+        for secret in _secrets_in(getattr(settings, field))
     }
     return tuple(sorted(values, key=len, reverse=True))
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        if secret := value.get_secret_value():
+            yield secret
+    elif isinstance(value, dict):
+        yield from _secrets_in(list(value.values()))
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _secrets_in(item)
 
 
 def without_secrets(text: str, settings: type[CoreSettings], variables: Variables) -> str:
@@ -225,6 +238,7 @@ def without_secrets(text: str, settings: type[CoreSettings], variables: Variable
 def policy_of(settings: CoreSettings) -> Policy:
     """What the settings say to the engine."""
     from .engine.policy import Policy
+    from .engine.redact import Secrets
 
     return Policy(
         batch_size=settings.batch_size,
@@ -235,7 +249,7 @@ def policy_of(settings: CoreSettings) -> Policy:
         deadline=settings.embedding_deadline,
         dimensions=settings.embedding_dimensions,
         overlong=settings.embedding_overlong,
-        secrets=secrets_of(settings),
+        secrets=Secrets(secrets_of(settings)),
     )
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 import warnings
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from . import exit_codes
 from .output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main", "make_group"]
 
@@ -85,14 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; the entry point of ``ellmental``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     given, debug = _without_debug(given)
-    warnings.showwarning = _show_warning
-    _show_log()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # No output dies of a character that the terminal's encoding does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
     stdout = sys.stdout
     try:
-        code = make_group().main(given, prog_name="ellmental", standalone_mode=False)
+        with _told_to_people():
+            code = make_group().main(given, prog_name="ellmental", standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - told in one place, as one exit code each
         if isinstance(error, SystemExit) and sys.stdout is not stdout:
@@ -142,16 +142,23 @@ def _without_debug(given: list[str]) -> tuple[list[str], bool]:
     return [one for one in options if one != "--debug"] + rest, "--debug" in options
 
 
-def _show_log() -> None:
-    """Whoever watches a command sees why it waits: the library's warnings, on stderr."""
+@contextmanager
+def _told_to_people() -> Iterator[None]:
+    """Warnings, and why a command waits, in one line each on stderr while it runs."""
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             note(f"note: {record.getMessage()}")
 
-    log = logging.getLogger("ellmental_embeddings")
-    log.addHandler(Notes(logging.WARNING))
-    log.propagate = False
+    log, notes = logging.getLogger("ellmental_embeddings"), Notes(logging.WARNING)
+    before = warnings.showwarning, log.propagate
+    warnings.showwarning, log.propagate = _show_warning, False
+    log.addHandler(notes)
+    try:
+        yield
+    finally:
+        log.removeHandler(notes)
+        warnings.showwarning, log.propagate = before
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

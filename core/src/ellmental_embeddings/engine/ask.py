@@ -1,4 +1,4 @@
-"""One request to a backend; whatever it raises comes out as an EmbeddingError without secrets."""
+"""The one door to a backend: whatever it raises comes out as an EmbeddingError without secrets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .threads import in_thread
 
 if TYPE_CHECKING:
     from ..backend import Backend, Batch, Reply
+    from .redact import Secrets
 
 __all__ = ["Asker"]
 
 
 class Asker:
-    """Calls a backend's ``embed``, be it ``async def`` or a plain ``def``, within a time limit."""
+    """Calls a backend; its ``embed`` may be ``async def`` or a plain ``def``."""
 
-    def __init__(self, backend: Backend, *, timeout: float, secrets: tuple[str, ...]) -> None:
+    def __init__(self, backend: Backend, secrets: Secrets) -> None:
         self._backend = backend
-        self._timeout = timeout
         self._secrets = secrets
         self._is_async = inspect.iscoroutinefunction(backend.embed)
 
-    async def ask(self, batch: Batch) -> Reply:
-        """Send one batch.
+    async def ask(self, batch: Batch, *, within: float) -> Reply:
+        """Send one batch, and wait for so many seconds.
 
         Returns:
             What the backend returned, not checked yet.
@@ -36,18 +36,41 @@ class Asker:
                 connections; PluginError for what no backend should raise.
         """
         try:
-            async with asyncio.timeout(self._timeout) as limit:
+            async with asyncio.timeout(within) as limit:
                 reply: object = await self._send(batch)
-        except EmbeddingError as error:
-            redact(error, self._secrets)
-            raise
-        except Exception as error:  # noqa: BLE001 - none may pass untranslated
-            expired = isinstance(error, TimeoutError) and limit.expired()
-            problem = self._translated(error, expired=expired)
-            problem.__cause__ = None if isinstance(problem, Unavailable) else error
-            redact(problem, self._secrets)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this call: something inside the backend cancelled itself.
+            raise self._ours(error) from None
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - none may pass
+            if isinstance(error, TimeoutError) and limit.expired():
+                message = f"no answer in {within:g} s (EMBEDDING_TIMEOUT)"
+                raise Unavailable(message) from None
+            problem = self._ours(error)
             raise problem from problem.__cause__
         return reply  # type: ignore[return-value]  # check.py looks at what it is
+
+    def count_tokens(self, text: str) -> int | None:
+        """The backend's count.
+
+        Raises:
+            EmbeddingError: PluginError where the backend raises anything else.
+        """
+        try:
+            return self._backend.count_tokens(text)
+        except Exception as error:  # noqa: BLE001 - none may pass untranslated
+            problem = self._ours(error)
+            raise problem from problem.__cause__
+
+    def most_tokens(self, text: str) -> int:
+        """The backend's bound; raises like ``count_tokens``."""
+        try:
+            return self._backend.most_tokens(text)
+        except Exception as error:  # noqa: BLE001 - none may pass untranslated
+            problem = self._ours(error)
+            raise problem from problem.__cause__
 
     async def _send(self, batch: Batch) -> object:
         if self._is_async:
@@ -55,9 +78,17 @@ class Asker:
         reply = await in_thread(lambda: self._backend.embed(batch))
         return await reply if inspect.isawaitable(reply) else reply
 
-    def _translated(self, error: Exception, *, expired: bool) -> EmbeddingError:
-        if expired:
-            return Unavailable(f"no answer in {self._timeout:g} s (EMBEDDING_TIMEOUT)")
+    def _ours(self, error: BaseException) -> EmbeddingError:
+        """The error as one of this library's, its cause kept where it shows no secret."""
+        if isinstance(error, EmbeddingError):
+            redact(error, self._secrets)
+            return error
+        problem = self._translated(error)
+        problem.__cause__ = None if isinstance(problem, Unavailable) else error
+        redact(problem, self._secrets)
+        return problem
+
+    def _translated(self, error: BaseException) -> EmbeddingError:
         if isinstance(error, TimeoutError):
             return Unavailable(f"time-out: {error}")
         if isinstance(error, ConnectionError):

@@ -19,13 +19,12 @@ __all__ = ["checked"]
 _SHAPE = "(texts, dimensions)"
 
 
-def checked(reply: object, texts: int, width: int | None) -> NDArray[np.float32]:
+def checked(reply: object, texts: int) -> NDArray[np.float32]:
     """The vectors of a reply, one a text, in the order of the batch's texts.
 
     Args:
         reply: what the backend returned.
         texts: how many texts the batch had.
-        width: the dimensions every vector must have, None while that is not known.
 
     Returns:
         float32, shape (texts, dimensions). No copy where the reply needs none.
@@ -41,8 +40,6 @@ def checked(reply: object, texts: int, width: int | None) -> NDArray[np.float32]
     vectors = _matrix(reply.vectors)
     if len(vectors) != texts:
         raise BadReply(f"{len(vectors)} vectors came for {texts} texts")
-    if width is not None and vectors.shape[1] != width:
-        raise BadReply(f"vectors of {vectors.shape[1]} dimensions came, not of {width}")
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         which = f"the vector of text {row} of the batch" if texts > 1 else "its vector"
@@ -53,8 +50,8 @@ def checked(reply: object, texts: int, width: int | None) -> NDArray[np.float32]
 def _matrix(vectors: object) -> NDArray[np.float32]:
     try:
         matrix = np.asarray(vectors)
-    except ValueError:
-        raise BadReply("the vectors are not all of one width") from None
+    except (TypeError, ValueError, OverflowError):
+        raise BadReply("the vectors are not all of one width, or no numbers") from None
     # Strings of digits would be converted by numpy without a word.
     if matrix.dtype.kind not in "fiu":
         raise BadReply("the vectors hold something that is no number")
@@ -65,11 +62,15 @@ def _matrix(vectors: object) -> NDArray[np.float32]:
 
 
 def _in_order(vectors: NDArray[np.float32], index: Sequence[int]) -> NDArray[np.float32]:
-    places = np.asarray(index)
+    try:
+        places = np.asarray(index)
+    except (TypeError, ValueError, OverflowError):
+        places = np.empty(0)
     expected = np.arange(len(vectors))
-    if places.shape == expected.shape and np.array_equal(places, expected):
+    whole = places.dtype.kind in "iu" and places.shape == expected.shape
+    if whole and np.array_equal(places, expected):
         return vectors
-    if places.shape != expected.shape or not np.array_equal(np.sort(places), expected):
+    if not whole or not np.array_equal(np.sort(places), expected):
         raise BadReply(f"the vectors' indices are not 0 to {len(vectors) - 1}, each once")
     ordered = np.empty_like(vectors)
     ordered[places] = vectors

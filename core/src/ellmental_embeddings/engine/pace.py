@@ -98,7 +98,7 @@ class Pace:
             (rate.requests_left, rate.requests_reset),
             (rate.tokens_left, rate.tokens_reset),
         ):
-            if left == 0 and reset:
+            if left == 0 and isinstance(reset, (int, float)) and 0 < reset < MINUTE * 60:
                 self.pause(reset)
 
     def strained(self) -> None:

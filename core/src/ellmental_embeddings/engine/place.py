@@ -23,9 +23,8 @@ __all__ = ["Placement"]
 class Placement:
     """Collects a call's vectors and errors, in whatever order they come."""
 
-    def __init__(self, plan: Plan, *, normalised: bool | None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.normalised = normalised
         self._matrix: NDArray[np.float32] | None = None
         self._done = np.zeros(len(plan.pieces), dtype=bool)
         self._errors: dict[int, EmbeddingError] = {}
@@ -39,9 +38,16 @@ class Placement:
         self._in_parts = {piece for pieces in plan.split.values() for piece in pieces}
 
     @property
-    def unfinished(self) -> bool:
-        """Whether a piece has neither a vector nor an error yet."""
-        return int(self._done.sum()) + len(self._errors) < len(self._done)
+    def width(self) -> int | None:
+        """Dimensions of what was put so far; None before."""
+        return None if self._matrix is None else int(self._matrix.shape[1])
+
+    def forget(self) -> list[int]:
+        """Throw away all vectors; return the pieces whose vectors they were."""
+        pieces: list[int] = np.flatnonzero(self._done).tolist()
+        self._matrix, self._parts = None, {}
+        self._done[:] = False
+        return pieces
 
     def put(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """Write the vectors of pieces; shape (pieces, dimensions)."""
@@ -69,22 +75,22 @@ class Placement:
             self._errors[piece] = error
 
     def finish(
-        self, width: int, unsent: EmbeddingError | None = None
+        self, width: int, unsent: EmbeddingError, *, normalised: bool | None
     ) -> tuple[NDArray[np.float32], list[Outcome]]:
         """All rows and outcomes, in the order of the texts.
 
         Args:
             width: dimensions, for the case that nothing has succeeded.
-            unsent: the error of pieces that were never finished, where the call was ended.
+            unsent: the error of pieces that were never finished.
+            normalised: whether means are to have length 1, as the model's vectors have.
         """
         plan = self._plan
         texts = len(plan.piece_of)
         matrix = (
             np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
         )
-        if unsent is not None:
-            for unfinished in np.flatnonzero(~self._done).tolist():
-                self._errors.setdefault(unfinished, unsent)
+        for unfinished in np.flatnonzero(~self._done).tolist():
+            self._errors.setdefault(unfinished, unsent)
         outcomes = [OK] * texts
         for text, outcome in plan.outcomes.items():
             outcomes[text] = outcome
@@ -92,7 +98,7 @@ class Placement:
         for text, pieces in plan.split.items():
             broken = next((self._errors[piece] for piece in pieces if piece in self._errors), None)
             if broken is None:
-                matrix[text] = self._mean(pieces)
+                matrix[text] = self._mean(pieces, normalised=normalised)
             else:
                 outcomes[text] = replace(outcomes[text], status="failed", error=broken)
         if self._errors:
@@ -111,7 +117,7 @@ class Placement:
         if again.any():
             matrix[whole[again]] = matrix[first[again]]
 
-    def _mean(self, pieces: tuple[int, ...]) -> NDArray[np.float32]:
+    def _mean(self, pieces: tuple[int, ...], *, normalised: bool | None) -> NDArray[np.float32]:
         """The pieces' mean, weighted by their tokens; of length 1 where the model's are.
 
         Weighting by length is what OpenAI's cookbook does ("Embedding texts that are longer
@@ -120,7 +126,7 @@ class Placement:
         weights = np.array([self._plan.tokens[piece] for piece in pieces], dtype=np.float64)
         vectors = np.stack([self._parts[piece] for piece in pieces]).astype(np.float64)
         mean = (weights / weights.sum()) @ vectors
-        if self.normalised:
+        if normalised:
             mean /= np.linalg.norm(mean) or 1.0
         return np.asarray(mean, dtype=np.float32)
 

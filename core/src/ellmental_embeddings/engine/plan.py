@@ -83,32 +83,49 @@ def group(
 
     A batch holds at most ``batch_size`` and ``limits.items`` pieces, and its tokens and bytes
     stay within the limits, except for a single piece that is over them by itself. Tokens are
-    counted exactly (and remembered in ``plan.tokens``) only where their bound is too high.
+    counted exactly only where their bounds are too high together, each piece's once at most.
     """
     most = min(batch_size, limits.items or batch_size)
-    batches, start = [], 0
+    batches, start, exact = [], 0, set[int]()
     while start < len(plan.pieces):
         stop = min(start + most, len(plan.pieces))
         if limits.bytes is not None:
-            stop = _within(plan.sizes, start, stop, limits.bytes)
+            stop = _within(plan.sizes, range(start, stop), limits.bytes)
         if limits.tokens is not None and sum(plan.tokens[start:stop]) > limits.tokens:
-            for piece in range(start, stop):
-                exact = count_tokens(plan.pieces[piece])
-                plan.tokens[piece] = plan.tokens[piece] if exact is None else exact
-            stop = _within(plan.tokens, start, stop, limits.tokens)
+            stop = _within_tokens(plan, range(start, stop), limits.tokens, count_tokens, exact)
         batches.append(range(start, stop))
         start = stop
     return batches
 
 
-def _within(weights: list[int], start: int, stop: int, limit: int) -> int:
-    """The furthest stop whose weights sum to the limit at most; at least one piece."""
-    total = weights[start]
-    for position in range(start + 1, stop):
-        total += weights[position]
-        if total > limit:
-            return position
-    return stop
+def _within(weights: list[int], pieces: range, limit: int) -> int:
+    """The furthest stop so that the weights sum to the limit at most; at least one piece."""
+    total = 0
+    for piece in pieces:
+        total += weights[piece]
+        if total > limit and piece > pieces.start:
+            return piece
+    return pieces.stop
+
+
+def _within_tokens(
+    plan: Plan,
+    pieces: range,
+    limit: int,
+    count_tokens: Callable[[str], int | None],
+    exact: set[int],
+) -> int:
+    """``_within`` over tokens, counting as many pieces as fit; remembered in ``plan.tokens``."""
+    total = 0
+    for piece in pieces:
+        if piece not in exact:
+            exact.add(piece)
+            counted = count_tokens(plan.pieces[piece])
+            plan.tokens[piece] = plan.tokens[piece] if counted is None else counted
+        total += plan.tokens[piece]
+        if total > limit and piece > pieces.start:
+            return piece
+    return pieces.stop
 
 
 class _Planner:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from .redact import Secrets
 
 __all__ = ["Policy"]
 
@@ -24,4 +26,4 @@ class Policy:
     deadline: float = 300.0
     dimensions: int | None = None
     overlong: Literal["error", "truncate", "average"] = "error"
-    secrets: tuple[str, ...] = ()
+    secrets: Secrets = field(default_factory=Secrets, repr=False)

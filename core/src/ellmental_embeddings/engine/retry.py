@@ -17,6 +17,7 @@ Waits end at the batch's deadline; then it gives up.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -133,17 +134,19 @@ def next_step(  # noqa: PLR0911 - one return a row of the table above
 def _wait(
     error: RateLimited | Unavailable, attempt: Attempt, uniform: Callable[[float, float], float]
 ) -> Step:
-    wait = error.retry_after
-    if wait is None or wait < 0:
+    asked = error.retry_after
+    known = isinstance(asked, (int, float)) and math.isfinite(asked) and asked >= 0
+    wait = float(asked) if known and asked is not None else 0.0
+    if not known:
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt.tries - 1, 16))
         wait = uniform(longest / 2, longest)
     if attempt.spent + wait <= attempt.deadline:
         return Again(wait, everyone=isinstance(error, RateLimited))
-    asked = "" if error.retry_after is None else f" It asks to wait {error.retry_after:g} s."
+    said = f" It asks to wait {wait:g} s." if known else ""
     tries = "1 try" if attempt.tries == 1 else f"{attempt.tries} tries"
     return GiveUp(
         type(error)(
-            f"{str(error).rstrip('.')}.{asked} Gave up after {tries} in {attempt.spent:.1f} s "
+            f"{str(error).rstrip('.')}.{said} Gave up after {tries} in {attempt.spent:.1f} s "
             f"(EMBEDDING_DEADLINE={attempt.deadline:g})."
         )
     )

@@ -1,0 +1,99 @@
+"""The state of one call while it runs: its parts on their way, and how it has fared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections import deque
+    from collections.abc import Sequence
+
+    from ..backend import Limits, Role
+    from ..errors import EmbeddingError
+    from .place import Placement
+    from .plan import Plan
+
+__all__ = ["CallState", "Part"]
+
+
+@dataclass(slots=True)
+class Part:
+    """Pieces of a plan on their way: one batch, or what is left of one.
+
+    A range while it is whole, so that its vectors are written with one copy.
+
+    Attributes:
+        pieces: which pieces of the plan.
+        suspect: True where a bad text is looked for among them.
+        again: True where they were sent before, in a larger part.
+        before: the limits as they were before a larger part with them was refused for its
+            size without a number; restored where one of its texts alone turns out too large.
+        tries, bad_replies: requests sent for this part, and how many had a bad reply.
+        began: when its first request was sent.
+    """
+
+    pieces: Sequence[int]
+    suspect: bool = False
+    again: bool = False
+    before: Limits | None = None
+    tries: int = 0
+    bad_replies: int = 0
+    began: float | None = None
+
+    def halves(self, *, suspect: bool, before: Limits | None) -> tuple[Part, Part]:
+        """Two parts of the same pieces."""
+        middle, again = len(self.pieces) // 2, self.again or self.tries > 0
+        return (
+            Part(self.pieces[:middle], suspect, again, before),
+            Part(self.pieces[middle:], suspect, again, before),
+        )
+
+    def without(self, index: int) -> Part:
+        """The same part without one piece, to be sent again."""
+        rest = [*self.pieces[:index], *self.pieces[index + 1 :]]
+        return Part(rest, self.suspect, again=True, before=self.before)
+
+
+@dataclass(slots=True)
+class CallState:
+    """One call.
+
+    Attributes:
+        began: when it began, on the loop's clock.
+        unusable: requests without a usable answer.
+        stopped: what ended it early, else None.
+    """
+
+    plan: Plan
+    placement: Placement
+    role: Role
+    instruction: str | None
+    queue: deque[Part]
+    workers: asyncio.TaskGroup
+    began: float
+    requests: int = 0
+    retries: int = 0
+    tokens: int | None = 0
+    unusable: int = 0
+    stopped: EmbeddingError | asyncio.CancelledError | None = field(default=None)
+
+    def texts_of(self, part: Part) -> tuple[str, ...]:
+        """What is sent for a part."""
+        return tuple(self.plan.pieces[piece] for piece in part.pieces)
+
+    def tokens_of(self, part: Part) -> int:
+        """Upper bound of a part's tokens."""
+        return sum(self.plan.tokens[piece] for piece in part.pieces)
+
+    def fits(self, part: Part, limits: Limits) -> bool:
+        """Whether a part keeps limits that may have been learnt after it was planned."""
+        return (
+            (limits.items is None or len(part.pieces) <= limits.items)
+            and (limits.tokens is None or self.tokens_of(part) <= limits.tokens)
+            and (
+                limits.bytes is None
+                or sum(self.plan.sizes[piece] for piece in part.pieces) <= limits.bytes
+            )
+        )

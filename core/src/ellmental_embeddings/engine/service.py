@@ -1,0 +1,124 @@
+"""What is known of a service, and what its answers are believed to say.
+
+It holds for all calls of one generator, and grows with every answer: the width of the vectors,
+the model's name, the limits of a request, when something last succeeded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ..backend import Limits, Reply
+from ..errors import BadReply, ConfigurationError
+from .check import checked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..backend import ModelInfo
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Decides what is believed, and remembers what was learnt.
+
+    Args:
+        limits: what the backend declares.
+        model: what the backend declares.
+        asked: EMBEDDING_DIMENSIONS, or None.
+
+    Attributes:
+        limits: what one request may hold, as far as it is known by now.
+        width: dimensions of the vectors; None before the first answer where undeclared.
+        model: the model that answered, where the service names it.
+        last_success: when a request last succeeded, on the clock of whoever calls.
+    """
+
+    def __init__(self, limits: Limits, model: ModelInfo, asked: int | None) -> None:
+        self.limits = limits
+        self.width = asked or model.dimensions
+        self.model: str | None = None
+        self.last_success = float("-inf")
+        self._asked = asked
+        self._declared = self.width is not None
+        self._votes: Counter[int] = Counter()
+        self._other_widths = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether any request has succeeded yet."""
+        return self.last_success > float("-inf")
+
+    def believe(self, reply: Reply, texts: int, now: float) -> NDArray[np.float32]:
+        """The vectors of a reply, float32, shape (texts, dimensions), in the texts' order.
+
+        Raises:
+            BadReply: when the reply cannot be believed.
+            ConfigurationError: when the service does not do what the settings ask for, or
+                answers with another model than before.
+            PluginError: when it is no Reply at all.
+        """
+        vectors = checked(reply, texts)
+        self._check_width(vectors.shape[1])
+        self._check_model(reply.model)
+        self.last_success = now
+        if reply.limits is not None:
+            self.narrow(reply.limits)
+        return vectors
+
+    def narrow(self, learnt: Limits) -> None:
+        """Take over limits that the service told of, where they are smaller than those known."""
+        known = self.limits
+        if learnt in (known, Limits()):
+            return
+        self.limits = Limits(
+            items=_least(known.items, learnt.items),
+            tokens=_least(known.tokens, learnt.tokens),
+            bytes=_least(known.bytes, learnt.bytes),
+            tokens_per_text=_least(known.tokens_per_text, learnt.tokens_per_text),
+            concurrency=_least(known.concurrency, learnt.concurrency),
+        )
+
+    def _check_width(self, width: int) -> None:
+        if self.width is None:
+            self.width = width
+        self._votes[width] += 1
+        if width == self.width:
+            return
+        problem = f"vectors of {width} dimensions came, not of {self.width}"
+        if self._declared:
+            self._other_widths += 1
+            # Once may be an accident; twice, and never the right one, is how the model is.
+            if self._asked and not self.answered and self._other_widths > 1:
+                raise ConfigurationError(
+                    f"EMBEDDING_DIMENSIONS={self._asked}, but the model answered with vectors of "
+                    f"{width} dimensions: it does not shorten them. Unset it."
+                )
+            raise BadReply(problem)
+        # Nobody declared a width, so the first answer did; it may have been the wrong one.
+        if self._votes[width] <= self._votes[self.width]:
+            raise BadReply(problem)
+        self.width = width
+
+    def _check_model(self, model: str | None) -> None:
+        if model is None:
+            return
+        if self.model is not None and _plain(model) != _plain(self.model):
+            raise ConfigurationError(
+                f"the service answers with the model {model} now, and did with {self.model} "
+                "before: their vectors cannot be compared. Make it serve one model, and embed "
+                "everything with that one."
+            )
+        self.model = self.model or model
+
+
+def _plain(model: str) -> str:
+    """A model's name without owner and case, which gateways spell in several ways."""
+    return model.rpartition("/")[2].lower()
+
+
+def _least(known: int | None, learnt: int | None) -> int | None:
+    return min((value for value in (known, learnt) if value), default=None)

@@ -1,0 +1,202 @@
+"""Backends that do what no backend should: nobody hangs, nothing shows a key, all is said."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from scripted import ScriptedBackend, scripted_generator, vectors_of
+
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    BackendSettings,
+    Batch,
+    ConfigurationError,
+    EmbeddingError,
+    Limits,
+    PluginError,
+    RateLimited,
+    RateStatus,
+    Reply,
+    Variables,
+)
+from ellmental_embeddings.engine.redact import Secrets, redact
+from ellmental_embeddings.settings import build_settings, policy_of, secrets_of
+
+TEXTS = [f"text {number}" for number in range(20)]
+KEY = "sk-very-secret-1234"
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_an_exception_that_ends_programs_ends_the_call(raised: BaseException) -> None:
+    """Whatever a backend raises becomes an error of the call, and the next call works."""
+
+    def fault(backend: ScriptedBackend, batch: Batch) -> Reply:
+        raise raised
+
+    generator, _ = scripted_generator(script=[fault])
+    with generator:
+        with pytest.raises(EmbeddingError, match=type(raised).__name__):
+            generator.embed(TEXTS)
+        assert generator.embed(["a"]).vectors.tolist() == vectors_of(["a"]).tolist()
+
+
+@pytest.mark.parametrize("wait", ["3", float("nan"), float("inf"), -1])
+def test_an_odd_retry_after_is_none(wait: Any) -> None:
+    """A Retry-After that is no number of seconds counts as none."""
+
+    def busy(backend: ScriptedBackend, batch: Batch) -> Reply:
+        raise RateLimited("slow down", retry_after=wait)
+
+    generator, _ = scripted_generator(script=[busy])
+    with generator:
+        assert generator.embed(TEXTS).usage.retries == 1
+
+
+def test_odd_rate_headers_are_passed_over() -> None:
+    """Headers that a backend hands over unparsed do not end anything."""
+    odd: Any = RateStatus(requests_left=0, requests_reset="1s")  # type: ignore[arg-type]
+    generator, _ = scripted_generator(
+        always=lambda _, batch: Reply(vectors_of(batch.texts), rate=odd)
+    )
+    with generator:
+        assert not generator.embed(TEXTS).failed
+
+
+def test_counting_that_fails_blames_the_plugin() -> None:
+    """An error in count_tokens is told like one in embed, without the key."""
+    generator, backend = scripted_generator(limits=Limits(tokens_per_text=1))
+
+    def count(text: str) -> int:
+        raise RuntimeError("no vocabulary")
+
+    backend.count_tokens = count  # type: ignore[method-assign]
+    with generator, pytest.raises(PluginError, match="no vocabulary"):
+        generator.embed(TEXTS)
+
+
+def test_closing_that_fails_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of aclose is logged without its text, the loop ends, the block's error stays."""
+    generator, backend = scripted_generator()
+
+    async def aclose() -> None:
+        raise RuntimeError(KEY)
+
+    backend.aclose = aclose  # type: ignore[method-assign]
+    generator.embed(["a"])
+    with pytest.raises(ZeroDivisionError), generator:
+        raise ZeroDivisionError
+    assert "RuntimeError" in caplog.text
+    assert KEY not in caplog.text
+    assert not [one for one in threading.enumerate() if one.name == "ellmental-loop"]
+
+
+def test_a_backend_cannot_call_its_own_generator() -> None:
+    """That would wait for itself: it is an error, not a hang."""
+
+    def recursive(backend: ScriptedBackend, batch: Batch) -> Reply:
+        return Reply(generator.embed(["inner"]).vectors)
+
+    generator, _ = scripted_generator(always=recursive)
+    with generator, pytest.raises(PluginError, match="cannot call the generator"):
+        generator.embed(["outer"])
+
+
+def test_cancelling_while_planning() -> None:
+    """Cancelled before anything was sent, a call ends as cancelled, with nothing to keep."""
+    started = threading.Event()
+    generator, backend = scripted_generator(limits=Limits(tokens_per_text=1))
+
+    def slow(text: str) -> int:
+        started.set()
+        time.sleep(0.3)
+        return 1
+
+    backend.count_tokens = slow  # type: ignore[method-assign]
+
+    async def use() -> None:
+        task = asyncio.create_task(generator.aembed(["word " * 50_000]))
+        await asyncio.to_thread(started.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with generator:
+        asyncio.run(use())
+    assert backend.batches == []
+
+
+def test_a_call_that_races_with_close_never_hangs() -> None:
+    """Calls from a thread while another closes: each ends, with a result or an error."""
+    for _ in range(30):
+        generator, _ = scripted_generator()
+        ends: list[str] = []
+
+        def call(generator: Any = generator, ends: list[str] = ends) -> None:
+            try:
+                while True:
+                    generator.embed(TEXTS)
+            except EmbeddingError as error:
+                ends.append(str(error))
+
+        threads = [threading.Thread(target=call) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        generator.close()
+        for thread in threads:
+            thread.join(10)
+        assert len(ends) == 3
+        assert all("closed" in end for end in ends)
+
+
+class KeySettings(BackendSettings):
+    """Settings with keys in several shapes."""
+
+    odd_key: SecretStr = SecretStr("")
+    odd_keys: tuple[SecretStr, ...] = ()
+
+
+def test_keys_in_every_corner_of_an_error_are_masked() -> None:
+    """In messages, other arguments, notes, and the causes' notes: no key shows when printed."""
+    cause = ValueError({"headers": f"Bearer {KEY}"})
+    cause.add_note(f"sent {KEY}")
+    try:
+        try:
+            raise cause
+        except ValueError as error:
+            problem = AuthenticationFailed({"said": KEY})
+            problem.add_note(f"with {KEY}")
+            raise problem from error
+    except AuthenticationFailed as error:
+        redact(error, Secrets([KEY]))
+        printed = "".join(traceback.format_exception(error))
+    assert KEY not in printed
+    assert "********" in printed
+
+
+def test_keys_are_found_and_not_shown() -> None:
+    """Keys in lists are found, and what carries them to the engine does not show them."""
+    built = build_settings(
+        KeySettings,
+        Variables({"ODD_KEY": KEY, "ODD_KEYS": ["one-key", "two-key"]}),
+        needed_by="ODD",
+    )
+    assert set(secrets_of(built)) == {KEY, "one-key", "two-key"}
+    policy = policy_of(built)
+    for shown in (repr(policy), repr(policy.secrets), repr(built)):
+        assert "key" not in shown.replace("odd_key", "").replace("keys", "")
+        assert KEY not in shown
+
+
+def test_an_instruction_that_cannot_be_sent_names_its_variable() -> None:
+    """A lone surrogate in an instruction is the setting's fault, not every text's."""
+    generator, _ = scripted_generator()
+    with generator, pytest.raises(ConfigurationError, match="EMBEDDING_QUERY_INSTRUCTION"):
+        generator.embed(["a"], role="query", instruction="bad \ud800")
