@@ -1,0 +1,268 @@
+"""The Hub's gateway: Spaces that sleep, build, are paused, private or gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from stand_in import Answer, StandIn, html, reply
+from stand_in_gradio import StandInGradio, config
+
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    ConfigurationError,
+    EmbeddingError,
+    RateLimited,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from conftest import Load
+    from numpy.typing import NDArray
+
+    Right = Callable[[Iterable[str]], NDArray[np.float32]]
+
+SPACE = "owner/my_name"
+PREPARING = html("<html><title>Preparing Space</title></html>")
+MISSING = html("Sorry, we can't find the page you are looking for.", 404)
+IN_ERROR = Answer(503, "text/plain", [b"Your space is in error, check its status on hf.co"])
+READY = reply(config())
+
+
+def _hub(hub: StandIn, app: StandIn, *stages: str, message: str = "") -> None:
+    """The Hub's answers about the Space, a stage a question."""
+    hub.on(f"GET /api/spaces/{SPACE}/host", reply({"host": app.url, "subdomain": "owner-my-name"}))
+    runtimes = [{"stage": stage, "errorMessage": message} for stage in stages]
+    hub.on(f"GET /api/spaces/{SPACE}/runtime", *map(reply, runtimes))
+
+
+def _load(load: Load, hub: StandIn, **settings: Any) -> Any:
+    return load(SPACE, HF_ENDPOINT=hub.url, **settings)
+
+
+def test_owner_and_name_are_resolved_by_the_hub(
+    hub: StandIn, gradio: StandInGradio, load: Load, right: Right
+) -> None:
+    """The Hub says where owner/name is served; it is asked once, and not about the runtime."""
+    _hub(hub, gradio, "RUNNING")
+    generator = _load(load, hub, BATCH_SIZE=1)
+    np.testing.assert_allclose(generator.embed(["a", "b"]).vectors, right(["a", "b"]))
+    assert hub.paths() == [f"GET /api/spaces/{SPACE}/host"]
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        (("SLEEPING",) * 2, "is asleep and is being woken"),
+        (("APP_STARTING", "STOPPED"), "was stopped and is being woken"),
+        (("SLEEPING", "BUILDING"), "is being built"),
+        (("BUILDING", "APP_STARTING"), "is starting"),
+        (("RUNNING_BUILDING",) * 2, "is being built anew"),
+        (("RUNNING",) * 2, "is starting"),
+    ],
+)
+def test_a_space_that_wakes_up_is_waited_for(
+    stages: tuple[str, ...],
+    told: str,
+    hub: StandIn,
+    gradio: StandInGradio,
+    load: Load,
+    right: Right,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """200 with a page is no answer: it is waited for, and a line says what is waited for."""
+    _hub(hub, gradio, *stages)
+    gradio.on("GET /config", *[PREPARING] * len(stages), READY)
+    with caplog.at_level(logging.WARNING):
+        result = _load(load, hub).embed(["a"])
+    np.testing.assert_allclose(result.vectors, right(["a"]))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"the Space {SPACE} {told}; try ")
+    assert "within 20 s (EMBEDDING_DEADLINE)" in line
+
+
+def test_a_space_that_never_wakes_is_given_up_at_the_deadline(
+    hub: StandIn, gradio: StandInGradio, load: Load
+) -> None:
+    """The error says what it was doing, and which variable gives it more time."""
+    _hub(hub, gradio, "SLEEPING")
+    gradio.on("GET /config", PREPARING)
+    with pytest.raises(Unavailable, match=r"is asleep.*EMBEDDING_DEADLINE=2"):
+        _load(load, hub, EMBEDDING_DEADLINE=2).embed(["a"])
+
+
+@pytest.mark.parametrize("page", [IN_ERROR, MISSING, html("Bad Gateway", 502)])
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("PAUSED", "is paused: only its owner can restart it, at .*/settings"),
+        ("NO_APP_FILE", "has no app"),
+        ("CONFIG_ERROR", "has a wrong configuration"),
+        ("BUILD_ERROR", r"failed to build.*logs=build"),
+        ("RUNTIME_ERROR", r"has crashed.*It says: it broke"),
+        ("DELETING", "is being deleted"),
+    ],
+)
+def test_a_space_that_will_not_come_is_told_at_once(
+    stage: str, told: str, page: Answer, hub: StandIn, gradio: StandInGradio, load: Load
+) -> None:
+    """Paused, broken and deleted Spaces end the call with what only their owner can do."""
+    _hub(hub, gradio, stage, message="it broke")
+    gradio.on("GET /config", page)
+    with pytest.raises(ConfigurationError, match=told):
+        _load(load, hub).embed(["a"])
+    assert gradio.paths() == ["GET /config"]
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code", "kind", "told"),
+    [
+        (None, 401, "RepoNotFound", AuthenticationFailed, "or it is private.*GENERATION_KEY"),
+        ("hf_good", 401, "RepoNotFound", ConfigurationError, "does not exist"),
+        ("hf_good", 404, "RepoNotFound", ConfigurationError, "does not exist"),
+        ("hf_bad", 401, "", AuthenticationFailed, "does not accept EMBEDDINGS_GENERATION_KEY"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["host", "runtime"])
+def test_private_unknown_and_refused_are_told_apart(
+    asked: str,
+    key: str | None,
+    status: int,
+    code: str,
+    kind: type[Exception],
+    told: str,
+    hub: StandIn,
+    gradio: StandInGradio,
+    load: Load,
+) -> None:
+    """A missing key, a wrong key and a wrong name each have their own remedy."""
+    _hub(hub, gradio, "RUNNING")
+    gradio.on("GET /config", MISSING)
+    hub.on(f"GET /api/spaces/{SPACE}/{asked}", reply({}, status, x_error_code=code))
+    with pytest.raises(kind, match=told) as caught:
+        _load(load, hub, EMBEDDINGS_GENERATION_KEY=key).embed(["a"])
+    assert SPACE in str(caught.value)
+    assert "hf_" not in str(caught.value).replace("hf_endpoint", "")
+
+
+def test_the_hub_s_own_pace_is_kept(hub: StandIn, gradio: StandInGradio, load: Load) -> None:
+    """The Hub's 429 says in its RateLimit header how long to wait."""
+    _hub(hub, gradio, "RUNNING")
+    limited = reply({}, 429, RateLimit='"api";r=0;t=55')
+    hub.on(f"GET /api/spaces/{SPACE}/host", limited)
+    with pytest.raises(RateLimited, match="asks to wait 55 s"):
+        _load(load, hub).embed(["a"])
+
+
+def test_a_space_that_falls_asleep_between_calls_is_woken(
+    hub: StandIn, gradio: StandInGradio, load: Load, right: Right
+) -> None:
+    """What was found out does not blind it: a page in place of an answer is understood later."""
+    _hub(hub, gradio, "SLEEPING")
+    generator = _load(load, hub)
+    generator.embed(["a"])
+    join = gradio.routes["POST /gradio_api/queue/join"]
+    asleep = [PREPARING]
+    gradio.routes["POST /gradio_api/queue/join"] = lambda request: (
+        asleep.pop() if asleep else join(request)
+    )
+    np.testing.assert_allclose(generator.embed(["b"]).vectors, right(["b"]))
+
+
+def test_a_space_that_is_paused_between_calls_is_told(
+    hub: StandIn, gradio: StandInGradio, load: Load
+) -> None:
+    """A Space paused while it is used ends the call with the reason."""
+    _hub(hub, gradio, "PAUSED")
+    generator = _load(load, hub)
+    generator.embed(["a"])
+    gradio.on("POST /gradio_api/queue/join", IN_ERROR)
+    with pytest.raises(ConfigurationError, match="is paused"):
+        generator.embed(["b"])
+
+
+def test_a_docker_space_with_a_page_at_config_is_recognised(
+    hub: StandIn, server: StandIn, load: Load
+) -> None:
+    """Once the Hub says that it runs, a page is the app's own: other kinds are looked for."""
+    _hub(hub, server, "RUNNING")
+    server.on("GET /config", html("<h1>An app of my own</h1>"))
+    server.on("GET /info", reply({"model_id": "m", "max_client_batch_size": 32}))
+    server.on("POST /embed", reply([[0.5, 0.5]]))
+    assert _load(load, hub).embed(["a"]).space.model == "m"
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "told"),
+    [
+        (PREPARING, Unavailable, "is waking up or starting"),
+        (MISSING, ConfigurationError, "is private and EMBEDDINGS_GENERATION_KEY"),
+        (IN_ERROR, Unavailable, "space is in error"),
+    ],
+)
+def test_without_the_hub_the_page_has_to_do(
+    page: Answer,
+    kind: type[EmbeddingError],
+    told: str,
+    server: StandIn,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the Hub cannot be asked about a subdomain, the gateway's own answer is read."""
+    _pretend_subdomain(monkeypatch, server.url)
+    server.on("GET /config", page)
+    with StandIn() as gone:
+        nowhere = gone.url
+    with pytest.raises(kind, match=told):
+        load(server.url, HF_ENDPOINT=nowhere, EMBEDDING_DEADLINE=0.5).embed(["a"])
+
+
+def test_a_space_given_by_its_url_is_asked_for_by_its_subdomain(
+    hub: StandIn, server: StandIn, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """https://owner-name.hf.space is enough for the Hub to say what is wrong with the Space."""
+    _pretend_subdomain(monkeypatch, server.url)
+    server.on("GET /config", IN_ERROR)
+    runtime = {"id": SPACE, "runtime": {"stage": "PAUSED"}}
+    hub.on("GET /api/spaces/by-subdomain/owner-my-name", reply(runtime))
+    with pytest.raises(ConfigurationError, match=f"the Space {SPACE} is paused"):
+        load(server.url, HF_ENDPOINT=hub.url).embed(["a"])
+
+
+def _pretend_subdomain(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the stand-in's URL taken for https://owner-my-name.hf.space, which is elsewhere."""
+    from ellmental_embeddings_spaces import app
+    from ellmental_embeddings_spaces.address import Address
+
+    pretended = Address(root=url, subdomain="owner-my-name")
+    monkeypatch.setattr(app, "parse_address", lambda given: pretended)
+
+
+def test_the_command_line_says_what_is_waited_for(hub: StandIn, gradio: StandInGradio) -> None:
+    """`ellmental vector` prints the progress on stderr, and the vector alone on stdout."""
+    _hub(hub, gradio, "SLEEPING")
+    gradio.on("GET /config", PREPARING, PREPARING, READY)
+    variables = {
+        "EMBEDDINGS_GENERATION_URL": SPACE,
+        "HF_ENDPOINT": hub.url,
+        "NO_PROXY": "127.0.0.1",
+        "PATH": os.environ["PATH"],
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "ellmental_embeddings", "vector", "-g", "SPACES_TEXT", "a"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert f"the Space {SPACE} is asleep and is being woken; try" in ran.stderr
+    assert ran.stdout.startswith("[")
+    assert ran.stdout.count("\n") == 1
