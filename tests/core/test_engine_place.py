@@ -153,3 +153,20 @@ def test_no_reply_is_the_plugins_fault() -> None:
     """What is no Reply at all is blamed on the plugin, not on the service."""
     with pytest.raises(PluginError, match="NoneType, not a Reply"):
         checked(None, 1)
+
+
+def test_room_is_where_the_vectors_go() -> None:
+    """What is written to the room and put is not copied; where rows are apart there is no room."""
+    plan = make_plan(["a", "b", "a", "c"], RULES)
+    placement = Placement(plan)
+    assert placement.room(range(2), None) is None
+    room = placement.room(range(2), 8)
+    assert room is not None
+    room[:] = vectors_of(["a", "b"])
+    placement.put(range(2), room)
+    assert placement.room([1, 2], 8) is None, "row 2 is a duplicate's, between them"
+    assert placement.room([2], 4) is None, "the matrix has another width"
+    placement.put([2], vectors_of(["c"]))
+    matrix, _ = placement.finish(8, UNSENT, normalised=None)
+    assert np.shares_memory(matrix, room)
+    assert np.array_equal(matrix, vectors_of(["a", "b", "a", "c"]))

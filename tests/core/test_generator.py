@@ -309,3 +309,20 @@ def test_waiting_is_said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == 1
     assert said[0].startswith("503 from the gateway; try 2 follows in 0.")
+
+
+def test_a_backend_may_write_straight_into_the_result() -> None:
+    """Vectors decoded into ``batch.out`` are the result's own memory, and right."""
+    rooms: list[Any] = []
+
+    def into(backend: ScriptedBackend, batch: Batch) -> Reply:
+        assert batch.out is not None
+        batch.out[:] = vectors_of(batch.texts)
+        rooms.append(batch.out)
+        return Reply(batch.out)
+
+    generator, _ = scripted_generator(always=into, settings={"BATCH_SIZE": 10})
+    with generator:
+        result = generator.embed(TEXTS)
+    assert np.array_equal(result.vectors, vectors_of(TEXTS))
+    assert all(np.shares_memory(room, result.vectors) for room in rooms)

@@ -234,3 +234,17 @@ def test_without_pybase64() -> None:
 
     text = spelled(VECTORS[0]).encode()
     assert b64decode(memoryview(text), validate=True) == VECTORS[0].tobytes()
+
+
+def test_vectors_are_decoded_into_the_room_that_is_given() -> None:
+    """What the core hands out is written to, where it fits; else the answer has its own."""
+    content = json.dumps(body_of()).encode()
+    room, narrow = np.zeros((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    found = read_answer(content, 4, room)
+    assert isinstance(found, Answer)
+    assert found.vectors is room
+    assert np.array_equal(room, VECTORS)
+    other = read_answer(content, 4, narrow)
+    assert isinstance(other, Answer)
+    assert np.array_equal(other.vectors, VECTORS)
+    assert not narrow.any()

@@ -7,13 +7,14 @@ retries, per-text failures, checks, streaming and a command line.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from .settings import BackendSettings
 
@@ -68,11 +69,15 @@ class Batch:
         role: what the texts are for.
         instruction: what an instruction model is to be told, or None. Backends that do not
             set ``takes_instruction`` find it put before each text already, and None here.
+        out: where the vectors may be written, float32, shape (texts, dimensions), or None. A
+            backend that decodes straight into it and returns it in its Reply saves a copy;
+            none has to. Never write to it from a thread, or after ``embed`` has ended.
     """
 
     texts: tuple[str, ...]
     role: Role = "document"
     instruction: str | None = None
+    out: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError, PluginError, Unavailable
@@ -75,6 +76,8 @@ class Asker:
     async def _send(self, batch: Batch) -> object:
         if self._is_async:
             return await self._backend.embed(batch)  # type: ignore[misc]
+        # A thread may outlive its request, and must not write to rows that are others' by then.
+        batch = replace(batch, out=None)
         reply = await in_thread(lambda: self._backend.embed(batch))
         return await reply if inspect.isawaitable(reply) else reply
 

@@ -51,23 +51,43 @@ class Placement:
 
     def put(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """Write the vectors of pieces; shape (pieces, dimensions)."""
-        if self._matrix is None:
-            texts = len(self._plan.piece_of)
-            self._matrix = np.empty((texts, vectors.shape[1]), dtype=np.float32)
-        chosen = _slice_or_list(pieces)
-        self._done[chosen] = True
-        rows = self._row[chosen]
-        first, last = int(rows[0]), int(rows[-1])
-        if first >= 0 and last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
-            self._matrix[first : last + 1] = vectors
-            if not self._in_parts:
-                return
+        matrix = self._allocated(vectors.shape[1])
+        self._done[_slice_or_list(pieces)] = True
+        room = self.room(pieces, vectors.shape[1])
+        if room is not None:
+            if _address(room) != _address(vectors):
+                room[:] = vectors
         else:
+            rows = self._row[_slice_or_list(pieces)]
             whole = rows >= 0
-            self._matrix[rows[whole]] = vectors[whole]
-        for place, piece in enumerate(pieces):
-            if piece in self._in_parts:
-                self._parts[piece] = vectors[place].copy()
+            matrix[rows[whole]] = vectors[whole]
+        if self._in_parts:
+            for place, piece in enumerate(pieces):
+                if piece in self._in_parts:
+                    self._parts[piece] = vectors[place].copy()
+
+    def room(self, pieces: Sequence[int], width: int | None) -> NDArray[np.float32] | None:
+        """The rows that the vectors of pieces go to, where they stand side by side in order.
+
+        Args:
+            pieces: which pieces.
+            width: dimensions of their vectors, None where that is not known yet.
+
+        Returns:
+            A view of the matrix, shape (pieces, width), to be written to and put; else None.
+        """
+        if width is None or self.width not in (None, width):
+            return None
+        rows = self._row[_slice_or_list(pieces)]
+        first, last = int(rows[0]), int(rows[-1])
+        if first < 0 or last - first != len(rows) - 1 or not bool((np.diff(rows) == 1).all()):
+            return None
+        return self._allocated(width)[first : last + 1]
+
+    def _allocated(self, width: int) -> NDArray[np.float32]:
+        if self._matrix is None:
+            self._matrix = np.empty((len(self._plan.piece_of), width), dtype=np.float32)
+        return self._matrix
 
     def fail(self, pieces: Sequence[int], error: EmbeddingError) -> None:
         """Say of pieces that they have no vector."""
@@ -129,6 +149,11 @@ class Placement:
         if normalised:
             mean /= np.linalg.norm(mean) or 1.0
         return np.asarray(mean, dtype=np.float32)
+
+
+def _address(array: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:
+    """Where an array's numbers are, and how they are laid out."""
+    return array.__array_interface__["data"][0], array.strides
 
 
 def _slice_or_list(pieces: Sequence[int]) -> slice | list[int]:

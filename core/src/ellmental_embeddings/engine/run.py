@@ -201,7 +201,7 @@ class Engine:
     async def _deliver(self, call: CallState, part: Part) -> None:
         """Send one part until its texts have vectors, are divided further, or have failed."""
         clock = asyncio.get_running_loop().time
-        batch = Batch(call.texts_of(part), call.role, call.instruction)
+        texts = call.texts_of(part)
         tokens = call.tokens_of(part)
         while True:
             await self._pace.acquire(tokens)
@@ -210,11 +210,13 @@ class Engine:
             part.tries += 1
             call.requests += 1
             call.retries += part.again or part.tries > 1
+            room = call.placement.room(part.pieces, self.service.width)
             try:
                 reply = await self._asker.ask(
-                    batch, within=min(self.policy.timeout, max(left, _LEAST_SECONDS))
+                    Batch(texts, call.role, call.instruction, room),
+                    within=min(self.policy.timeout, max(left, _LEAST_SECONDS)),
                 )
-                vectors = self.service.believe(reply, len(batch.texts), clock())
+                vectors = self.service.believe(reply, len(texts), clock())
                 self._succeeded(call, part, reply, vectors)
             except EmbeddingError as error:
                 failure = error

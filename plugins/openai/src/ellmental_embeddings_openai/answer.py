@@ -58,8 +58,15 @@ class _Differs(Exception):
     """The body is not of the form that the quick way knows."""
 
 
-def read_answer(content: bytes, texts: int) -> Answer | dict[str, Any]:
+def read_answer(
+    content: bytes, texts: int, out: NDArray[np.float32] | None = None
+) -> Answer | dict[str, Any]:
     """Read an answer to so many texts.
+
+    Args:
+        content: the answer's body.
+        texts: how many texts were asked for.
+        out: where the vectors are written if they fit: float32, shape (texts, dimensions).
 
     Returns:
         The answer; or the body itself, where it holds an ``error`` in place of vectors.
@@ -69,7 +76,7 @@ def read_answer(content: bytes, texts: int) -> Answer | dict[str, Any]:
         TokenLevel: when every text has one vector a token.
     """
     try:
-        body, vectors = _cut(content)
+        body, vectors = _cut(content, out)
     except _Differs:
         body, vectors = _parsed(content)
     if vectors is None:
@@ -87,7 +94,9 @@ def read_answer(content: bytes, texts: int) -> Answer | dict[str, Any]:
     )
 
 
-def _cut(content: bytes) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
+def _cut(
+    content: bytes, out: NDArray[np.float32] | None
+) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
     """The body without its vectors, and the vectors, in the order of ``data``."""
     kept, pieces, position = [], [], 0
     while found := _VECTOR.search(content, position):
@@ -107,16 +116,20 @@ def _cut(content: bytes) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
     order: list[Any] = [item.get("embedding") for item in _items(body)]
     if not _is_each_once(order, len(pieces)):
         raise _Differs
-    return body, _decoded(content, [pieces[place] for place in order])
+    return body, _decoded(content, [pieces[place] for place in order], out)
 
 
-def _decoded(content: bytes, pieces: list[tuple[bool, int, int]]) -> NDArray[np.float32]:
+def _decoded(
+    content: bytes, pieces: list[tuple[bool, int, int]], out: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
     view = memoryview(content)
     matrix: NDArray[np.float32] | None = None
     for row, (is_text, start, stop) in enumerate(pieces):
         vector = _from_base64(view[start:stop]) if is_text else _from_floats(content[start:stop])
         if matrix is None:
-            matrix = np.empty((len(pieces), len(vector)), dtype=np.float32)
+            shape = (len(pieces), len(vector))
+            room = out if out is not None and out.shape == shape else None
+            matrix = np.empty(shape, dtype=np.float32) if room is None else room
         elif len(vector) != matrix.shape[1]:
             raise BadReply(f"vectors of {matrix.shape[1]} and of {len(vector)} dimensions came")
         matrix[row] = vector

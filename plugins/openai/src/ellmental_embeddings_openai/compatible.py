@@ -126,7 +126,7 @@ class CompatibleBackend(Backend):
             response = await self._client.post(form.body(batch.texts), headers)
         except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
             raise translated(error, asked, rules) from None
-        answer = self._read(response, asked, rules)
+        answer = self._read(response, asked, rules, batch.out)
         self._learn(answer)
         return Reply(
             answer.vectors,
@@ -135,12 +135,18 @@ class CompatibleBackend(Backend):
             rate=rate_status(response.headers),
         )
 
-    def _read(self, response: httpx2.Response, asked: Asked, rules: tuple[Rule, ...]) -> Answer:
+    def _read(
+        self,
+        response: httpx2.Response,
+        asked: Asked,
+        rules: tuple[Rule, ...],
+        out: NDArray[np.float32] | None,
+    ) -> Answer:
         content = response.content
         if content.lstrip()[:1] == b"<":
             raise failure(heard(response.status_code, response.headers, content), asked, rules)
         try:
-            found = read_answer(content, asked.texts)
+            found = read_answer(content, asked.texts, out)
         except TokenLevel as error:
             if self._answered:
                 raise
