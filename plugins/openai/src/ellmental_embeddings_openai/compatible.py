@@ -127,6 +127,7 @@ class CompatibleBackend(Backend):
         except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
             raise translated(error, asked, rules) from None
         answer = self._read(response, asked, rules, batch.out)
+        self._check_width(answer, form)
         self._learn(answer)
         return Reply(
             answer.vectors,
@@ -155,6 +156,15 @@ class CompatibleBackend(Backend):
             return found
         said = heard(response.status_code, response.headers, json.dumps(found).encode())
         raise failure(said, asked, rules)
+
+    def _check_width(self, answer: Answer, form: Form) -> None:
+        """A service that refused ``dimensions`` has said already that it does not shorten."""
+        asked, came = self.endpoint.dimensions, answer.vectors.shape[1]
+        if asked is not None and "dimensions" not in form.arguments and came != asked:
+            raise ConfigurationError(
+                f"EMBEDDING_DIMENSIONS={asked}, but {self.endpoint.service} refuses to shorten "
+                f"vectors: the model's have {came} dimensions. Unset it."
+            )
 
     def _learn(self, answer: Answer) -> None:
         """What a good answer says about the service and its model; the first one is enough."""
