@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from openai_server import OpenAIServer
 from server_tls import make_certificate
 
-from ellmental_embeddings import AuthenticationFailed, ConfigurationError
+from ellmental_embeddings import (
+    AuthenticationFailed,
+    ConfigurationError,
+    EmbeddingError,
+    Unavailable,
+)
 from ellmental_embeddings_azure.tokens import TokenSource, default_credential
 
 if TYPE_CHECKING:
@@ -223,6 +229,110 @@ def test_tokens_are_renewed_before_they_expire(lifetime: float, asked: int) -> N
     assert asked <= credential.asked <= asked + 1
 
 
+class _Flaky(_Credential):
+    """A credential that fails from its second answer on, for as long as ``error`` is set."""
+
+    error: Exception | None = None
+    most_at_once = at_once = 0
+
+    def get_token(self, *scopes: str) -> Any:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if self.error is not None:
+                self.asked += 1
+                time.sleep(self.delay)
+                raise self.error
+            return super().get_token(*scopes)
+        finally:
+            self.at_once -= 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ClientAuthenticationError("chain"), ServiceRequestError("down"), ValueError("x"), OSError()],
+)
+def test_a_token_that_cannot_be_renewed_yet_is_used_to_its_end(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request tries again, one at a time; the call fails when the token has expired."""
+    credential = _Flaky(lifetime=3600, delay=0.02)
+    now, clock = time.time(), [0.0]
+    monkeypatch.setattr("ellmental_embeddings_azure.tokens.time.time", lambda: now + clock[0])
+
+    async def scenario() -> None:
+        source = TokenSource("scope", lambda: credential)
+        assert await source.token() == "token-1"
+        credential.error, clock[0] = error, 3400
+        assert set(await asyncio.gather(*(source.token() for _ in range(50)))) == {"token-1"}
+        assert credential.asked == 2
+        assert await source.token() == "token-1"
+        assert credential.asked == 3
+        clock[0] = 3601
+        with pytest.raises(EmbeddingError):
+            await source.token()
+        credential.error = None
+        assert await source.token() == "token-5"
+
+    asyncio.run(scenario())
+    assert credential.most_at_once == 1
+
+
+def test_a_token_that_was_refused_is_never_handed_out_again() -> None:
+    """Not even where no other is to be had and it has not expired."""
+    credential = _Flaky(lifetime=3600)
+
+    async def scenario() -> None:
+        source = TokenSource("scope", lambda: credential)
+        token = await source.token()
+        credential.error = ClientAuthenticationError("chain")
+        source.refuse(token)
+        with pytest.raises(AuthenticationFailed):
+            await source.token()
+
+    asyncio.run(scenario())
+
+
+def _failed(status: int, *, wrapped: bool = False) -> Exception:
+    error = ClientAuthenticationError(f"said {status}")
+    error.status_code = status
+    if not wrapped:
+        return error
+    outer = ClientAuthenticationError("the credential is unavailable")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (_failed(429), Unavailable),
+        (_failed(503), Unavailable),
+        (_failed(500, wrapped=True), Unavailable),
+        (ServiceRequestError("down"), Unavailable),
+        (_failed(400), AuthenticationFailed),
+        (_failed(401, wrapped=True), AuthenticationFailed),
+        (ClientAuthenticationError("no credential worked"), AuthenticationFailed),
+    ],
+)
+def test_what_worked_once_may_work_again(error: Exception, kind: type[EmbeddingError]) -> None:
+    """After one good token a failure of the token service is a passing one, a refusal is not."""
+    credential = _Flaky(lifetime=0)
+
+    async def scenario() -> None:
+        source = TokenSource("scope", lambda: credential)
+        await source.token()
+        credential.error = error
+        with pytest.raises(kind):
+            await source.token()
+        fresh = TokenSource("scope", lambda: credential)
+        never = Unavailable if isinstance(error, ServiceRequestError) else AuthenticationFailed
+        with pytest.raises(never):
+            await fresh.token()
+
+    asyncio.run(scenario())
+
+
 def test_the_sovereign_clouds_have_their_own_authority(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens for azure.us are asked of its own authority, unless AZURE_AUTHORITY_HOST says else."""
     import azure.identity
@@ -232,7 +342,9 @@ def test_the_sovereign_clouds_have_their_own_authority(monkeypatch: pytest.Monke
         azure.identity, "DefaultAzureCredential", lambda **arguments: given.append(arguments)
     )
     default_credential("https://n.openai.azure.us")
+    default_credential("https://N.OPENAI.AZURE.US:443/x")
     default_credential("https://n.openai.azure.com")
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.example")
     default_credential("https://n.openai.azure.us")
-    assert given == [{"authority": "login.microsoftonline.us"}, {}, {}]
+    government = {"authority": "login.microsoftonline.us"}
+    assert given == [government, government, {}, {}]

@@ -53,6 +53,10 @@ def test_no_key_is_needed_with_the_directory() -> None:
     ("settings", "words"),
     [
         ({"AZURE_OPENAI_ENDPOINT": "n.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT.*https://n"),
+        (
+            {"AZURE_OPENAI_ENDPOINT": "https://n.services.ai.azure.com/models/embeddings"},
+            "AZURE_OPENAI_ENDPOINT.*/openai/v1",
+        ),
         ({"AZURE_OPENAI_VERSION": "2024"}, "AZURE_OPENAI_VERSION.*no API version"),
         ({"OPENAI_MODEL": ".."}, "OPENAI_MODEL.*no deployment"),
         ({"OPENAI_API_KEY": "kéy"}, "OPENAI_API_KEY.*no key has"),

@@ -40,6 +40,31 @@ HOST = "https://name.openai.azure.com"
             Target("https://gateway.example.com/aoai", "d"),
         ),
         ("http://127.0.0.1:8000/openai", Target("http://127.0.0.1:8000")),
+        ("https://gw/openai-team-a", Target("https://gw/openai-team-a")),
+        ("https://gw/openai/team-a", Target("https://gw/openai/team-a")),
+        ("https://gw/openai/openai", Target("https://gw/openai")),
+        (
+            "https://n.services.ai.azure.com/api/projects/openai-proj",
+            Target("https://n.services.ai.azure.com/api/projects/openai-proj"),
+        ),
+        (
+            "https://n.services.ai.azure.com/api/projects/openai/openai/v1/",
+            Target("https://n.services.ai.azure.com/api/projects/openai", version="v1"),
+        ),
+        (
+            "https://gw/my/openai-eu/openai/deployments/d/embeddings?api-version=2024-10-21",
+            Target("https://gw/my/openai-eu", "d", "2024-10-21"),
+        ),
+        ("https://gw/openai/openai/deployments/d/embeddings", Target("https://gw/openai", "d")),
+        (f"{HOST}/openai/deployments/openai", Target(HOST, "openai")),
+        (f"{HOST}/openai/deployments/openai/embeddings", Target(HOST, "openai")),
+        (f"{HOST}/openai/deployments/models/embeddings", Target(HOST, "models")),
+        (
+            f"{HOST}/openai/responses?api-version=2025-04-01-preview",
+            Target(HOST, version="2025-04-01-preview"),
+        ),
+        (f"{HOST}/openai/embeddings", Target(HOST)),
+        ("https://gw/models-eu", Target("https://gw/models-eu")),
     ],
 )
 def test_what_is_pasted_is_taken_apart(pasted: str, target: Target) -> None:
@@ -56,6 +81,10 @@ def test_what_is_pasted_is_taken_apart(pasted: str, target: Target) -> None:
         ("https://name:99999", "no URL"),
         ("https://me:secret@name.openai.azure.com", "OPENAI_API_KEY"),
         ("https://api.openai.com/v1", "OPENAI_TYPE=openai"),
+        ("https://n.services.ai.azure.com/models", "^/models is no part.*/openai/deployments/NAME"),
+        ("https://n.services.ai.azure.com/models/embeddings?api-version=2024-05-01-preview", "/v1"),
+        ("https://n.inference.ai.azure.com/embeddings/", "https://NAME.openai.azure.com"),
+        ("https://gw/v1/embeddings", "is no part of an endpoint"),
     ],
 )
 def test_what_can_be_no_endpoint_is_refused(pasted: str, message: str) -> None:

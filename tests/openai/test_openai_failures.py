@@ -14,6 +14,9 @@ from typing import Any
 import httpx2
 import openai.lib.azure
 import pytest
+from aiohttp import ClientHttpProxyError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 import openai
 from ellmental_embeddings import (
@@ -30,8 +33,7 @@ from ellmental_embeddings import (
 )
 from ellmental_embeddings_openai import Asked, Endpoint
 from ellmental_embeddings_openai.exceptions import EXCEPTIONS, translated
-from ellmental_embeddings_openai.failures import ArgumentRefused, failure
-from ellmental_embeddings_openai.mask import masked
+from ellmental_embeddings_openai.failures import failure
 from ellmental_embeddings_openai.said import heard
 
 KEY = "sk-proj-W9fQ2xLr7TzKp4Ve8NbYc3HdGm6Ju1"
@@ -160,6 +162,14 @@ def caused(error: Exception, *causes: BaseException) -> Exception:
             ConfigurationError,
             "OPENAI_BASE_URL",
         ),
+        (
+            caused(
+                openai.APIConnectionError(request=REQUEST),
+                httpx2.ProxyError("407 Proxy Authentication Required"),
+            ),
+            ConfigurationError,
+            "^the proxy.*407.*HTTPS_PROXY",
+        ),
         (openai.OpenAIError("Missing credentials."), ConfigurationError, "OPENAI_API_KEY"),
         (openai.lib.azure.MutuallyExclusiveAuthError(), ConfigurationError, "OPENAI_API_KEY"),
         (ValueError("No embedding data received"), BadReply, "No embedding data"),
@@ -176,6 +186,17 @@ def test_what_is_no_status(error: Exception, kind: type[EmbeddingError], words: 
     result = translated(error, asked())
     assert type(result) is kind
     assert re.search(words, str(result))
+
+
+def test_a_proxy_that_refuses_to_connect() -> None:
+    """As aiohttp tells it: the proxy's variable is named, and not the server's."""
+    url = URL("http://proxy.example:3128")
+    request = RequestInfo(url, "CONNECT", CIMultiDictProxy(CIMultiDict()), url)
+    told = ClientHttpProxyError(request, (), status=407, message="Proxy Auth")
+    error = translated(caused(openai.APIConnectionError(request=REQUEST), told), asked())
+    assert type(error) is ConfigurationError
+    assert "HTTPS_PROXY" in str(error)
+    assert "OPENAI_BASE_URL" not in str(error)
 
 
 def test_a_host_that_was_there_before_is_waited_for() -> None:
@@ -248,23 +269,65 @@ def test_texts_that_are_too_long(status: int, body: dict[str, Any], index: int |
     assert error.index == index
 
 
+ODD = [
+    {"error": {"message": "x", "index": "3"}},
+    {"error": {"message": "x", "index": True}},
+    {"error": {"message": "x", "index": -1}},
+    {"error": {"message": "x", "index": 10}},
+    {"error": {"message": "x", "index": [3]}},
+    {"detail": [{"loc": ["body", "messages", 3], "msg": "x"}]},
+    {"detail": [{"loc": ["body", "input", True], "msg": "x"}]},
+    {"detail": [{"loc": ["body", 3], "msg": "x"}]},
+    {"detail": [{"loc": 3, "msg": "x"}]},
+    b"[" * 200_000,
+    b'{"error":' * 900 + b"1" + b"}" * 900,
+    b'{"message":' * 5_000 + b"1" + b"}" * 5_000,
+    b"9" * 5_000,
+]
+
+
+@pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))
+def test_odd_refusals_are_still_refusals(body: Any) -> None:
+    """Whatever stands where the place of a text should, and however deep, nothing is raised."""
+    error = refused(400, body)
+    assert type(error) is TextRejected
+    assert error.index is None
+
+
+@pytest.mark.parametrize(
+    "loc", [["body", "input", 2], ["inputs", 2], ["body", "input", "list[list[int]]", 2, 0]]
+)
+def test_a_place_that_fastapi_names(loc: list[Any]) -> None:
+    """The first number below the texts."""
+    assert refused(422, {"detail": [{"loc": loc, "msg": "x"}]}).index == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": "rate_limit_exceeded"}, RateLimited),
+        ({"code": None, "type": "rate_limit_error"}, RateLimited),
+        ({"code": "invalid_api_key"}, AuthenticationFailed),
+        ({"code": "x", "type": "authentication_error"}, AuthenticationFailed),
+        ({"code": "insufficient_quota"}, QuotaExhausted),
+        ({"type": "server_error"}, Unavailable),
+        ({"type": "Overloaded"}, Unavailable),
+        ({"type": "overloaded_error"}, Unavailable),
+        ({"code": "model_not_found"}, ConfigurationError),
+        ({"code": 429}, RateLimited),
+        ({"code": "odd", "type": "503"}, Unavailable),
+    ],
+)
+def test_errors_within_a_200(error: dict[str, Any], kind: type[EmbeddingError]) -> None:
+    """The word in place of the status decides like the status."""
+    assert type(refused(200, {"error": {"message": "no", **error}})) is kind
+
+
 def test_invalid_input_of_too_many() -> None:
     """OpenAI's words for 2,049 inputs and for an empty one are the same."""
     body = {"error": {"message": "'$.input' is invalid. Please check the API reference"}}
     assert refused(400, body, texts=2049).items == 2048
     assert type(refused(400, body)) is TextRejected
-
-
-def test_optional_arguments() -> None:
-    """Asked again without them where they were sent; else an error that names the variable."""
-    body = {"error": {"message": "This model does not support specifying dimensions."}}
-    again = refused(400, body, arguments=frozenset({"dimensions"}))
-    assert isinstance(again, ArgumentRefused)
-    assert again.argument == "dimensions"
-    assert "EMBEDDING_DIMENSIONS" in str(again.otherwise)
-    body = {"error": {"message": "extra fields not permitted", "param": "encoding_format"}}
-    again = refused(422, body, arguments=frozenset({"encoding_format", "dimensions"}))
-    assert again.argument == "encoding_format"
 
 
 @pytest.mark.parametrize(
@@ -279,6 +342,7 @@ def test_optional_arguments() -> None:
         (200, {}, {"error": {"code": 402, "message": "no"}}, QuotaExhausted, "credit"),
         (200, {}, {"error": "Unexpected endpoint or method."}, ConfigurationError, "/v1"),
         (200, {}, {"error": {"message": "odd"}}, BadReply, "odd"),
+        (407, {}, b"<html>Sign in", ConfigurationError, "HTTPS_PROXY"),
         (501, {}, {"error": {"message": "x"}}, ConfigurationError, "OPENAI_BASE_URL"),
         (500, {}, {"error": "this model does not support embeddings"}, ConfigurationError, "MODEL"),
         (404, {}, {"error": 'model "m" not found, try pulling it'}, ConfigurationError, "MODEL"),
@@ -293,35 +357,3 @@ def test_other_refusals(
     error = refused(status, body, headers)
     assert type(error) is kind
     assert words in str(error)
-
-
-def test_a_page_in_the_middle_of_a_run_is_waited_for() -> None:
-    """A proxy's hiccup after good answers is no wrong address."""
-    page = b"<html><title>Oops</title></html>"
-    assert type(refused(200, page, answered=True)) is Unavailable
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        f"Incorrect API key provided: {KEY}. You can find your API key at https://x.",
-        f"Incorrect API key provided: {KEY[:8]}{'*' * 20}{KEY[-4:]}. You can",
-        f"Incorrect API key provided: {KEY[:6]}...{KEY[-4:]}",
-        "Incorrect API key provided: sk-ab***.",
-        f"bad key '{KEY[:12]}' in header",
-        f'token "{KEY[10:]}" unknown',
-    ],
-)
-def test_no_part_of_a_key_is_shown(message: str) -> None:
-    """Stars or not, whole or cut: four letters of it in a row are too many."""
-    error = refused(401, {"error": {"message": message}})
-    assert type(error) is AuthenticationFailed
-    shown = str(error)
-    assert not [KEY[at : at + 4] for at in range(3, len(KEY) - 3) if KEY[at : at + 4] in shown]
-    assert "OPENAI_API_KEY" in shown
-
-
-def test_masking_leaves_other_words_alone() -> None:
-    """A message stays readable."""
-    text = "The model `text-embedding-3-small` does not exist. See https://platform.openai.com/x."
-    assert masked(text, [KEY, "s", ""]) == text

@@ -54,6 +54,23 @@ def test_a_wait_until_a_date() -> None:
     assert retry_after({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT"}) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("retry-after", 1), ("x-ratelimit-reset-requests", 1), ("message", 1),
+        ("retry-after", 1000), ("x-ratelimit-reset-requests", 1000), ("message", 1000),
+        ("retry-after-ms", 1000),
+    ],
+)  # fmt: skip
+def test_a_wait_until_a_time_since_1970(name: str, unit: int) -> None:
+    """A number no one can mean as a wait is a time: so many seconds from now."""
+    at = f"{(time.time() + 30) * unit:.0f}"
+    headers = {name: at, "x-ratelimit-remaining-requests": "0"}
+    message = f"Please retry after {at}" if name == "message" else ""
+    assert retry_after(headers, message) == pytest.approx(30, abs=2)
+    assert retry_after({"retry-after": "1700000000"}) is None  # over
+
+
 def test_rate_limits() -> None:
     """All six headers are read; none is no status."""
     status = rate_status(

@@ -181,6 +181,35 @@ def test_azures_address_as_base_url() -> None:
     openai(OPENAI_BASE_URL=v1, OPENAI_API_KEY=KEY, OPENAI_MODEL="dep").close()
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "n.openai.azure.us", "n.openai.azure.cn", "n.services.ai.azure.com",
+        "n.cognitiveservices.azure.com", "n.cognitiveservices.azure.cn",
+    ],
+)  # fmt: skip
+def test_azures_other_hosts(host: str) -> None:
+    """Foundry's, and those of other clouds."""
+    with pytest.raises(ConfigurationError, match="OPENAI_TYPE=azure"):
+        openai(OPENAI_BASE_URL=f"https://{host}", OPENAI_API_KEY=KEY, OPENAI_MODEL="dep")
+
+
+@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"])
+@pytest.mark.parametrize("value", ["org-ä", "org-“x”", "org-a\nX-Other: b"])
+def test_ids_that_no_header_can_hold(name: str, value: str) -> None:
+    """Refused by the variable's name, before anything is sent."""
+    with pytest.raises(ConfigurationError, match=f"{name}.*no header"):
+        openai(OPENAI_API_KEY=KEY, OPENAI_MODEL="text-embedding-3-small", **{name: value})
+
+
+@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"])
+@pytest.mark.parametrize("value", ["", " \n", " org-1\n"])
+def test_ids_with_white_space(name: str, value: str) -> None:
+    """It is dropped; a blank one is none."""
+    given: dict[str, Any] = {name: value}
+    openai(OPENAI_API_KEY=KEY, OPENAI_MODEL="text-embedding-3-small", **given).close()
+
+
 @pytest.mark.parametrize("lines", ["no colon", ": value", "Name with blank: x", "X-Näme: y"])
 def test_custom_headers_that_are_none(lines: str) -> None:
     """Named by line, since the text may hold a key."""

@@ -8,9 +8,21 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 __all__ = ["Target", "as_version", "base_url", "scope_of", "taken_apart"]
 
+_OPENAI = (
+    re.compile(r"/openai(?=/+(?:deployments|v1)(?:/|$))"),
+    re.compile(r"/openai(?=/+(?:chat|completions|embeddings|models|responses)(?:/|$))"),
+    re.compile(r"/openai(?=/*$)"),
+)
+"""Where the endpoint ends, surest first: a gateway's path or a project may hold the word too."""
+
+_NO_ENDPOINT = re.compile(
+    r"/(?:models(?:/(?:images/)?embeddings|/chat/completions)?|embeddings)/*$"
+)
+"""The model inference API's addresses, and requests of some other server."""
+
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)")
 
-_V1 = re.compile(r"/openai/v1(/|$)")
+_V1 = re.compile(r"/openai/+v1(/|$)")
 
 _DATED = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 
@@ -54,15 +66,29 @@ def taken_apart(pasted: str) -> Target:
         raise ValueError("it holds a user name or password; set the key in OPENAI_API_KEY")
     if parts.hostname == "api.openai.com":
         raise ValueError("it is OpenAI's address, not Azure's. Set OPENAI_TYPE=openai instead")
-    before, openai, after = parts.path.partition("/openai")
+    before, after = _cut(parts.path)
+    if not after and (wrong := _NO_ENDPOINT.search(before)):
+        raise ValueError(
+            f"{wrong[0]} is no part of an endpoint. Use https://NAME.openai.azure.com, or a target "
+            "URI with /openai/deployments/NAME or /openai/v1 in it"
+        )
     deployment = _DEPLOYMENT.search(after)
     versions = parse_qs(parts.query).get("api-version", [])
-    version = versions[0] if versions else ("v1" if _V1.search(openai + after) else None)
+    version = versions[0] if versions else ("v1" if _V1.match(after) else None)
     return Target(
         endpoint=urlunsplit((parts.scheme.lower(), parts.netloc, before.rstrip("/"), "", "")),
         deployment=unquote(deployment[1]) if deployment else None,
         version=version,
     )
+
+
+def _cut(path: str) -> tuple[str, str]:
+    """A path up to the API's own ``/openai``, and from there on: empty where it has none."""
+    for pattern in _OPENAI:
+        found = [match.start() for match in pattern.finditer(path)]
+        if found:
+            return path[: found[-1]], path[found[-1] :]
+    return path, ""
 
 
 def as_version(version: str) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from ellmental_embeddings import AuthenticationFailed, ConfigurationError, Unavailable
 
@@ -21,6 +22,15 @@ _MARGIN_S = 300.0
 
 _SHORT_LIVED = 0.2
 """Part of a short token's life that is left when it is renewed."""
+
+
+_UNREACHED = {"ServiceRequestError", "ServiceResponseError"}
+"""What azure-core raises where nothing answers."""
+
+_TOO_MANY, _SERVER_ERRORS = 429, 500
+
+_CAUSES = 8
+"""How many causes of an exception are looked at."""
 
 
 class AccessToken(Protocol):
@@ -42,6 +52,8 @@ class Credential(Protocol):
 class TokenSource:
     """Hands out a token that is good for a while; of many that ask at once, one fetches it.
 
+    Where a token cannot be renewed ahead of its end, it goes on being handed out until then.
+
     Args:
         scope: what the token is for.
         make_credential: builds the credential, in a thread; called again after ``refuse``, since
@@ -53,7 +65,8 @@ class TokenSource:
         self._make = make_credential
         self._credential: Credential | None = None
         self._token: str | None = None
-        self._renew_at = 0.0
+        self._renew_at = self._expires_on = 0.0
+        self._had_one = False
         self._fetching: asyncio.Task[str] | None = None
 
     async def token(self) -> str:
@@ -61,7 +74,8 @@ class TokenSource:
 
         Raises:
             AuthenticationFailed: when no credential gives one.
-            Unavailable: when the place it comes from cannot be reached.
+            Unavailable: when the place it comes from cannot be reached, or had given one before
+                and fails for now.
             ConfigurationError: when azure-identity cannot work with its variables.
         """
         if self._token is not None and time.time() < self._renew_at:
@@ -70,7 +84,13 @@ class TokenSource:
             self._fetching = asyncio.get_running_loop().create_task(self._fetch())
             # Whoever waits may be cancelled meanwhile: then nobody asks for the error.
             self._fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._fetching)
+        try:
+            return await asyncio.shield(self._fetching)
+        except Exception:
+            # Refused ones are forgotten. Whoever asks next tries to renew it again.
+            if self._token is None or time.time() >= self._expires_on:
+                raise
+            return self._token
 
     def refuse(self, token: str) -> bool:
         """The service refused a token: the next one is fetched anew. True where that may help."""
@@ -90,7 +110,8 @@ class TokenSource:
         now = time.time()
         lifetime = access.expires_on - now
         self._renew_at = access.expires_on - min(_MARGIN_S, lifetime * _SHORT_LIVED)
-        self._token = access.token
+        self._expires_on = access.expires_on
+        self._token, self._had_one = access.token, True
         return access.token
 
     def _get(self) -> AccessToken:
@@ -99,7 +120,7 @@ class TokenSource:
                 self._credential = self._make()
             return self._credential.get_token(self.scope)
         except Exception as error:  # noqa: BLE001 - azure-identity lets any kind pass
-            raise _translated(error, self.scope) from None
+            raise _translated(error, self.scope, had_one=self._had_one) from None
 
     def _close_credential(self) -> None:
         credential, self._credential = self._credential, None
@@ -127,24 +148,21 @@ def default_credential(endpoint: str) -> Credential:
             (".azure.us", AzureAuthorityHosts.AZURE_GOVERNMENT),
             (".azure.cn", AzureAuthorityHosts.AZURE_CHINA),
         ):
-            if (
-                endpoint.split("://", 1)[-1]
-                .split("/", 1)[0]
-                .split(":", maxsplit=1)[0]
-                .endswith(suffix)
-            ):
+            if (urlsplit(endpoint).hostname or "").endswith(suffix):
                 authority["authority"] = host
     return DefaultAzureCredential(**authority)
 
 
-def _translated(error: Exception, scope: str) -> Exception:
+def _translated(error: Exception, scope: str, *, had_one: bool) -> Exception:
     """azure-identity's and azure-core's exceptions, by name: they are imported with it only."""
-    names = {kind.__name__ for kind in type(error).__mro__}
+    names = _names(error)
     if isinstance(error, ConfigurationError):
         return error
     said = " ".join(str(error).split())[:600] or type(error).__name__
-    if names & {"ServiceRequestError", "ServiceResponseError"}:
+    if names & _UNREACHED:
         return Unavailable(f"the service that issues Entra ID tokens cannot be reached: {said}")
+    if had_one and _passes(error):
+        return Unavailable(f"no Entra ID token for {scope} for now: {said}")
     if "AzureError" in names:
         return AuthenticationFailed(
             f"no Entra ID token for {scope}: {said} Sign in (az login), give this machine a "
@@ -152,6 +170,25 @@ def _translated(error: Exception, scope: str) -> Exception:
             "the environment; or set OPENAI_API_KEY."
         )
     return ConfigurationError(f"azure-identity: {said}. Check the AZURE_* variables.")
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether a failure may be over soon, by it or by what caused it."""
+    cause: BaseException | None = error
+    for _ in range(_CAUSES):
+        if cause is None:
+            break
+        names, status = _names(cause), getattr(cause, "status_code", None)
+        if names & _UNREACHED:
+            return True
+        if "HttpResponseError" in names and isinstance(status, int):
+            return status == _TOO_MANY or status >= _SERVER_ERRORS
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 async def _beside(function: Callable[[], AccessToken]) -> AccessToken:

@@ -23,7 +23,11 @@ __all__ = ["OpenAIBackend"]
 _TOKENS_PER_REQUEST = 300_000
 _TOKENS_PER_TEXT = 8_192
 
-_AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".openai.azure.us")
+_AZURE_HOSTS = tuple(
+    f".{service}.azure.{domain}"
+    for service in ("openai", "cognitiveservices", "services.ai")
+    for domain in ("com", "us", "cn")
+)
 
 
 class OpenAIBackend(CompatibleBackend):

@@ -75,10 +75,15 @@ def _transport(  # noqa: PLR0911 - one return a cause that can be told apart
             return ConfigurationError(f"{url}: there is no such host: {reason}.")
         if kind in {"UnsupportedProtocol", "LocalProtocolError", "InvalidUrlClientError"}:
             return ConfigurationError(f"{url} or a header cannot be sent: {reason}.")
-        if kind == "ServerDisconnectedError":
-            return Unavailable(f"{url}: the connection was closed before the answer came.")
-        if kind == "ClientPayloadError":
-            return Unavailable(f"{url}: the connection broke in the middle of an answer.")
+        if getattr(cause, "status", None) == _PROXY_REFUSES or (
+            kind == "ProxyError" and said.startswith(str(_PROXY_REFUSES))
+        ):
+            return ConfigurationError(
+                f"the proxy wants a user and a password that it accepts: {reason}. Set "
+                "HTTPS_PROXY (http://user:password@host:port), or put the server in NO_PROXY."
+            )
+        if kind in _BROKEN:
+            return Unavailable(f"{url}: {_BROKEN[kind]}.")
     if any(type(cause).__name__ in _TOO_SLOW for cause in causes):
         service = asked.endpoint.service
         return Unavailable(f"{service} did not answer in {asked.timeout:g} s (EMBEDDING_TIMEOUT).")
@@ -86,6 +91,14 @@ def _transport(  # noqa: PLR0911 - one return a cause that can be told apart
 
 
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+_BROKEN = {
+    "ServerDisconnectedError": "the connection was closed before the answer came",
+    "ClientPayloadError": "the connection broke in the middle of an answer",
+}
+
+_PROXY_REFUSES = 407
+"""Proxy Authentication Required, in answer to CONNECT: the service was never reached."""
 
 _TOO_SLOW = {"SocketTimeoutError", "ReadTimeout", "WriteTimeout"}
 """A connection was there, and nothing came: aiohttp's and httpx2's names for it."""

@@ -22,13 +22,12 @@ from ellmental_embeddings import (
     Unavailable,
 )
 
+from .asked import ArgumentRefused, Asked
 from .mask import masked
 from .said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
-
-    from .endpoint import Endpoint
 
     Maker = Callable[[str, Said, re.Match[str] | None, int], EmbeddingError]
     """Of the text for the user, the refusal, what ``words`` matched, and how many texts."""
@@ -43,39 +42,6 @@ _A_DAY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The request that failed, as far as the meaning of the failure hangs on it.
-
-    Attributes:
-        endpoint: the service.
-        texts: how many texts it held.
-        arguments: the optional arguments it held: ``encoding_format``, ``dimensions``.
-        answered: whether the service has ever answered well.
-        timeout: seconds it had.
-    """
-
-    endpoint: Endpoint
-    texts: int
-    arguments: frozenset[str] = frozenset()
-    answered: bool = False
-    timeout: float = 60.0
-
-
-class ArgumentRefused(Exception):
-    """The service does not take an optional argument: ask again without it.
-
-    Attributes:
-        argument: its name.
-        otherwise: what is raised where that does not help.
-    """
-
-    def __init__(self, argument: str, otherwise: EmbeddingError) -> None:
-        super().__init__(argument)
-        self.argument = argument
-        self.otherwise = otherwise
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A row of the table. It fits where all that it names fits; what it leaves out fits always.
 
@@ -87,6 +53,7 @@ class Rule:
         words: pattern found in the message, any case.
         page: whether a web page came.
         least_wait: seconds the service asks to wait, at least.
+        soon: whether it asks to wait, and shorter than an hour.
         answered: whether the service has answered well before.
         argument: optional argument that the refusal is about: it was sent, and the refusal names
             it, unless ``code`` says enough.
@@ -99,6 +66,7 @@ class Rule:
     words: str = ""
     page: bool | None = None
     least_wait: float = 0.0
+    soon: bool | None = None
     answered: bool | None = None
     argument: str = ""
 
@@ -112,6 +80,7 @@ class Rule:
             and (not self.words or found is not None)
             and self.page in {None, said.is_page}
             and (said.retry_after or 0.0) >= self.least_wait
+            and self.soon in {None, 0.0 < (said.retry_after or 0.0) < _A_DAY_S}
             and self.answered in {None, asked.answered}
             and (not about or self._is_about(said, asked))
         )
@@ -159,7 +128,15 @@ _QUOTA = (
     r"insufficient_quota|billing_(hard_limit|not_active)|quota_exceeded|insufficient_(credits|user)"
 )
 _SERVER = {408, 409, 424, 425, *range(500, 600)}
-_REFUSALS = {400, 413, 422, 500}
+_REFUSALS = {400, 413, 422}
+"""What is wrong with a request is said with these; a 500's words are about the server."""
+
+_COUNTED = (
+    r"(?=\d[\d,]* ((?!concurrent|parallel|simultaneous)\w+ )?(per (batch|request)|in (a|one|each) "
+    r"(batch|request)|(input|text|item|element|string|document|sentence|prompt|sequence)s?\b))"
+)
+"""A number of texts; not of requests at a time, of characters, of tokens."""
+
 _STARTING = r"preparing|starting|building|loading|waking|restarting|please wait|maintenance"
 
 RULES: tuple[Rule, ...] = (
@@ -192,6 +169,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         status={429},
         words=r"exceeded your current quota|out of credits",
+        soon=False,  # Google says so of a minute's quota, and when to come back
         becomes=QuotaExhausted,
         remedy="Waiting does not help: add credit, or raise the limit of the account.",
     ),
@@ -231,10 +209,19 @@ RULES: tuple[Rule, ...] = (
         becomes=AuthenticationFailed,
         remedy="The key in {key} may not do this, or something between refuses it.",
     ),
+    Rule(
+        status={407},
+        becomes=ConfigurationError,
+        remedy="That is the proxy: it wants a user and a password that it accepts. Set "
+        "HTTP_PROXY and HTTPS_PROXY (http://user:password@host:port), or put the server in "
+        "NO_PROXY.",
+    ),
     # The wrong model or address.
     Rule(
+        status=_REFUSALS,
         code="operationnotsupported",  # Azure; for `dimensions` too, with the same words
         argument="dimensions",
+        answered=False,
         becomes=ConfigurationError,
         remedy="It takes no EMBEDDING_DIMENSIONS, or makes no embeddings: check {model}.",
     ),
@@ -267,10 +254,11 @@ RULES: tuple[Rule, ...] = (
         becomes=ConfigurationError,
         remedy="The model has fewer dimensions: lower EMBEDDING_DIMENSIONS, or unset it.",
     ),
-    # Optional arguments: asked again without them, once.
+    # Optional arguments: asked again without them, once. A service that has answered takes them.
     Rule(
         status=_REFUSALS,
         argument="dimensions",
+        answered=False,
         becomes=ConfigurationError,
         remedy="The model cannot shorten its vectors: unset EMBEDDING_DIMENSIONS.",
     ),
@@ -283,14 +271,16 @@ RULES: tuple[Rule, ...] = (
     Rule(
         status=_REFUSALS,
         argument="encoding_format",
+        answered=False,
         becomes=ConfigurationError,
         remedy="Set OPENAI_ENCODING_FORMAT to float.",
     ),
     # Too much in one request: halved by the engine.
     Rule(
         status=_REFUSALS,
-        words=r"(max(imum)? (number of inputs|allowed batch size)( is)?|at most"
-        r"|array.*maximum length) (?P<items>\d[\d,]*)\b(?! (characters|tokens))",
+        words=r"(max(imum)? (number of inputs|allowed batch size)( is)? |array.*maximum length "
+        rf"|batch size (must be |is )?at most |at most {_COUNTED})"
+        r"(?P<items>\d[\d,]*)\b(?! (characters|tokens))",
         becomes=_too_large,
     ),
     Rule(
@@ -301,6 +291,12 @@ RULES: tuple[Rule, ...] = (
     Rule(code="max_tokens_per_request", becomes=_too_large),
     Rule(status={413}, becomes=_too_large),
     # A text.
+    Rule(
+        status={500},  # llama.cpp, Ollama
+        words=r"too large to process|input length exceeds the context",
+        becomes=_rejected(TextTooLong),
+        remedy="Shorten it, or split it.",
+    ),
     Rule(
         status=_REFUSALS,
         words=r"(input\[(?P<index>\d+)\]\W*)?(maximum (input|context) length|too (large to|long)"

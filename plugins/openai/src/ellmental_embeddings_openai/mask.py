@@ -12,7 +12,7 @@ __all__ = ["MASK", "masked"]
 
 MASK = "********"
 
-_WORDS = re.compile(r"[^\s'\"`,;()<>{}\[\]]{3,}")
+_WORDS = re.compile(r"[^\s'\"`,;()<>{}\[\]=:/&?]{3,}")
 
 _LIKE_A_KEY = re.compile(r"\*{2,}|…|^sk-|^eyJ[\w-]{8,}")
 """Stars or dots in place of letters, OpenAI's keys, tokens."""
@@ -24,10 +24,15 @@ message shows some eight at the start and four at the end."""
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """The text with every word masked that is, looks like, or shows part of a secret."""
-    known = [secret for secret in secrets if len(secret) >= _SHARED]
+    known = [secret for secret in secrets if len(secret) >= _SHARED and not _is_plain(secret)]
     for secret in known:
         text = text.replace(secret, MASK)
     return _WORDS.sub(lambda found: _masked_word(found.group(), known), text)
+
+
+def _is_plain(secret: str) -> bool:
+    """A placeholder such as ``ollama``, or a header's ``true``: a word, not a secret."""
+    return secret.isalpha() and len(secret) < 2 * _SHARED
 
 
 def _masked_word(word: str, secrets: list[str]) -> str:

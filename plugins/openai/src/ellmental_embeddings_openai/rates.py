@@ -31,12 +31,20 @@ _IN_WORDS = re.compile(
 _UNITS = {"mil": "ms", "sec": "s", "min": "m", "hou": "h", "day": "d"}
 
 
+_EPOCH_S = 1e9
+_EPOCH_MS = 1e12
+"""No one waits 30 years: a number this large is a time, in seconds or milliseconds since 1970."""
+
+
 def duration(text: str | None) -> float | None:
-    """Seconds of a duration: ``6m0s``, ``19m45.394s``, ``2ms``, ``20``; None if it is none."""
+    """Seconds of a duration: ``6m0s``, ``19m45.394s``, ``2ms``, ``20``; None if it is none.
+
+    A time in seconds or milliseconds since 1970 counts from now.
+    """
     stripped = (text or "").strip().lower()
     if _WHOLE.fullmatch(stripped):
         return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(stripped))
-    return _number(stripped)
+    return _from_now(_number(stripped))
 
 
 def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
@@ -47,14 +55,17 @@ def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds:
-        return milliseconds / 1000
+        is_time = milliseconds > _EPOCH_MS
+        return _from_now(milliseconds) if is_time else milliseconds / 1000
     seconds = _seconds_or_date(headers.get("retry-after"))
     if seconds is not None and seconds > 0:
         return seconds
     if found := _IN_WORDS.search(message):
         if found["short"]:
             return duration(found["short"])
-        return float(found["number"]) * _SECONDS[_UNITS[(found["unit"] or "sec")[:3].lower()]]
+        if not found["unit"]:
+            return duration(found["number"])
+        return float(found["number"]) * _SECONDS[_UNITS[found["unit"][:3].lower()]]
     waits = [
         duration(headers.get(f"x-ratelimit-reset-{kind}"))
         for kind in ("requests", "tokens")
@@ -87,6 +98,13 @@ def _number(text: str | None) -> float | None:
     return value if 0 <= value < float("inf") else None
 
 
+def _from_now(seconds: float | None) -> float | None:
+    if seconds is None or seconds <= _EPOCH_S:
+        return seconds
+    since_1970 = seconds / 1000 if seconds > _EPOCH_MS else seconds
+    return max(0.0, since_1970 - time.time())
+
+
 def _count(text: str | None) -> int | None:
     value = _number(text)
     return None if value is None else int(value)
@@ -95,7 +113,7 @@ def _count(text: str | None) -> int | None:
 def _seconds_or_date(text: str | None) -> float | None:
     seconds = _number(text)
     if seconds is not None or not text:
-        return seconds
+        return _from_now(seconds)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError):

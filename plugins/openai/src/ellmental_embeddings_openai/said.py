@@ -18,6 +18,9 @@ __all__ = ["Said", "heard"]
 _LONGEST = 400
 """Characters of a service's message that are shown."""
 
+_READ = 4_000
+"""Characters of it that are searched for a wait: Google's comes last."""
+
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -60,18 +63,23 @@ def heard(status: int, headers: Mapping[str, str], content: bytes) -> Said:
             retry_after=retry_after(headers),
         )
     try:
-        body = json.loads(text)
-    except ValueError:
-        body = text
+        return _of_body(status, headers, json.loads(text))
+    except (ValueError, RecursionError):  # not JSON, or nested deeper than Python can follow
+        return _of_body(status, headers, text)
+
+
+def _of_body(status: int, headers: Mapping[str, str], body: Any) -> Said:
     inner = _inner(body)
-    message = " ".join(str(inner.get("message") or "").split())[:_LONGEST]
-    code = inner.get("code") or inner.get("statusCode")
+    message = " ".join(str(inner.get("message") or "")[:_READ].split())
+    named = (inner.get("code") or inner.get("statusCode"), inner.get("type"))
+    codes = tuple(str(value).lower() for value in named if value)
+    index = inner.get("index")
     return Said(
-        status=_status(status, code),
-        message=message,
-        codes=tuple(str(value).lower() for value in (code, inner.get("type")) if value),
+        status=_status(status, codes),
+        message=message[:_LONGEST],
+        codes=codes,
         param=str(inner.get("param") or ""),
-        index=inner.get("index"),
+        index=index if _is_place(index) else None,
         location=headers.get("location", ""),
         retry_after=retry_after(headers, message),
     )
@@ -106,17 +114,35 @@ def _joined(details: list[Any]) -> dict[str, Any]:
         if not isinstance(detail, dict):
             lines.append(str(detail))
             continue
-        place = [part for part in detail.get("loc") or () if part != "body"]
+        place = detail.get("loc")
+        place = [part for part in place if part != "body"] if isinstance(place, list) else []
         lines.append(f"{'.'.join(map(str, place))}: {detail.get('msg') or detail}")
         param = param or (str(place[0]) if place else "")
-        numbers = [part for part in place if isinstance(part, int)]
-        index = numbers[-1] if numbers and index is None else index
+        inside = place[1:] if place[:1] in (["input"], ["inputs"]) else []
+        index = next(filter(_is_place, inside), None) if index is None else index
     return {"message": "; ".join(lines), "index": index, "param": param}
 
 
-def _status(status: int, code: Any) -> int:
+def _is_place(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+_STATUSES = (
+    (r"[45]\d\d", None),
+    (r"rate_?limit.*|too_many_requests|insufficient_quota", 429),
+    (r"invalid_api_key|authentication_error", 401),
+    (r"(internal_)?server_error|overloaded(_error)?|service_unavailable", 503),
+    (r"model_not_found", 404),
+)
+"""What an error within a 200 calls itself, and the status it should have had: None is its own."""
+
+
+def _status(status: int, codes: tuple[str, ...]) -> int:
     """The HTTP status, or the one that the error within a 200 names."""
     if status >= 300:  # noqa: PLR2004 - not a success
         return status
-    text = str(code or "")
-    return int(text) if re.fullmatch(r"[45]\d\d", text) else status
+    for code in codes:
+        for pattern, meant in _STATUSES:
+            if re.fullmatch(pattern, code, re.ASCII):
+                return meant or int(code)
+    return status

@@ -56,11 +56,20 @@ def _sendable(key: SecretStr) -> SecretStr:
     return key
 
 
+def _sendable_word(word: str) -> str:
+    if not word.isascii() or not word.isprintable():
+        raise ValueError("it has characters that no header can hold (accents, line breaks)")
+    return word
+
+
 Key = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_sendable)]
 """A key: white space and line ends around it are dropped, what no header can hold is refused."""
 
 Word = Annotated[str, BeforeValidator(_stripped), AfterValidator(_not_blank)]
 """A word that must not be blank: a model, a deployment."""
+
+_Sent = Annotated[str, BeforeValidator(_stripped), AfterValidator(_sendable_word)]
+"""A header's value, or blank: white space around it is dropped."""
 
 
 class CompatibleSettings(BackendSettings):
@@ -79,7 +88,8 @@ class CompatibleSettings(BackendSettings):
         default=None,
         ge=1,
         description="Most tokens the model takes in one text; longer texts are handled as "
-        "EMBEDDING_OVERLONG says instead of being sent, where they can be counted.",
+        "EMBEDDING_OVERLONG says instead of being sent. Only where tokens can be counted: "
+        "OpenAI's own models with [tokens] installed; elsewhere split texts before.",
     )
     openai_encoding_format: Literal["base64", "float"] = Field(
         default="base64",
@@ -112,10 +122,10 @@ class OpenAISettings(CompatibleSettings):
     openai_model: Word = Field(
         description="The embedding model, e.g. text-embedding-3-small.",
     )
-    openai_org_id: str | None = Field(
+    openai_org_id: _Sent | None = Field(
         default=None, description="Organization that is billed, for keys with several."
     )
-    openai_project_id: str | None = Field(
+    openai_project_id: _Sent | None = Field(
         default=None, description="Project that is billed, for keys with several."
     )
     openai_custom_headers: SecretStr | None = Field(
