@@ -104,14 +104,17 @@ QUOTA = "You exceeded your current quota, please check your plan. "
         (QUOTA, None, {"retry-after": "7200"}, QuotaExhausted),
         (QUOTA, None, {}, QuotaExhausted),
         (QUOTA, "insufficient_quota", {"retry-after": "20"}, QuotaExhausted),
-        ("slow down", None, {"retry-after": f"{time.time() + 20:.0f}"}, RateLimited),
+        ("slow down", None, {"retry-after": "in 20 s"}, RateLimited),
     ],
 )
 def test_quotas_and_rates(
     message: str, code: Any, headers: dict[str, str], kind: type[EmbeddingError]
 ) -> None:
     """A quota that is back within the hour is a rate, unless it is named for good."""
-    error = refused(429, {"error": {"message": message, "code": code}}, headers)
+    # A time since 1970 is made here: the list above is, minutes before its turn.
+    since_1970 = {"in 20 s": f"{time.time() + 20:.0f}"}
+    given = {name: since_1970.get(value, value) for name, value in headers.items()}
+    error = refused(429, {"error": {"message": message, "code": code}}, given)
     assert type(error) is kind
     assert not isinstance(error, RateLimited) or 10 < (error.retry_after or 0) < 21
 
