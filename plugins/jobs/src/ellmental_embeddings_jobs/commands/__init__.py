@@ -1,0 +1,11 @@
+"""One command, one file: its options alone, since the command line imports them at every start."""
+
+from __future__ import annotations
+
+from .embed import embed
+from .search import search
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (embed, search)
+"""Every command of this dist, in the order ``ellmental --help`` is asked to add them."""
