@@ -23,11 +23,15 @@ from ellmental_embeddings import (
     RateLimited,
     RateStatus,
     Reply,
+    TextRejected,
+    Unavailable,
     Variables,
 )
+from ellmental_embeddings.engine.pace import Pace
 from ellmental_embeddings.engine.redact import Secrets, redact
 from ellmental_embeddings.settings import build_settings, policy_of, secrets_of
 
+LEFT = RateStatus(requests_limit=60, requests_left=12, requests_reset=10.0)
 TEXTS = [f"text {number}" for number in range(20)]
 KEY = "sk-very-secret-1234"
 
@@ -66,6 +70,42 @@ def test_odd_rate_headers_are_passed_over() -> None:
     generator, _ = scripted_generator(
         always=lambda _, batch: Reply(vectors_of(batch.texts), rate=odd)
     )
+    with generator:
+        assert not generator.embed(TEXTS).failed
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RateLimited("slow down", retry_after=0.0, rate=LEFT),
+        Unavailable("busy", retry_after=0.0, rate=LEFT),
+        TextRejected("bad", index=0),
+    ],
+)
+def test_what_a_refusal_says_of_rates_is_heeded(
+    monkeypatch: pytest.MonkeyPatch, refusal: EmbeddingError
+) -> None:
+    """The engine's pace is told, as it is by a good answer; whatever the refusal is."""
+    told: list[RateStatus | None] = []
+    monkeypatch.setattr(Pace, "told", lambda _, rate, **__: told.append(rate))
+    refusal.rate = LEFT
+
+    def refuse(backend: ScriptedBackend, batch: Batch) -> Reply:
+        raise refusal
+
+    generator, _ = scripted_generator(script=[refuse], settings={"BATCH_SIZE": "100"})
+    with generator:
+        generator.embed(TEXTS, on_error="keep")
+    assert [rate for rate in told if rate is not None] == [LEFT]
+
+
+def test_an_odd_rate_of_a_refusal_is_passed_over() -> None:
+    """A plugin that hangs anything else on its error harms nobody."""
+
+    def refuse(backend: ScriptedBackend, batch: Batch) -> Reply:
+        raise RateLimited("slow down", retry_after=0.0, rate="full speed")  # type: ignore[arg-type]
+
+    generator, _ = scripted_generator(script=[refuse])
     with generator:
         assert not generator.embed(TEXTS).failed
 

@@ -189,6 +189,24 @@ def test_pace_waits_when_the_service_says_nothing_is_left() -> None:
     assert asyncio.run(scenario()) >= 0.099
 
 
+def test_a_refusal_that_names_its_wait_is_believed_over_the_reset() -> None:
+    """The reset tells when all of a window is free: a refusal's own wait is for some of it."""
+
+    async def go() -> float:
+        pace = Pace(4)
+        rate = RateStatus(requests_left=0, requests_reset=900.0)
+        pace.told(rate, asked=0.0)
+        async with asyncio.timeout(5):
+            await pace.acquire(1)
+        pace.told(rate)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await pace.acquire(1)
+        return pace.in_flight
+
+    assert asyncio.run(go()) == 1
+
+
 def test_a_waiter_that_is_cancelled_frees_its_place() -> None:
     """A cancelled waiter neither counts as in flight nor blocks those behind it."""
 

@@ -6,8 +6,15 @@ import time
 from email.utils import formatdate
 
 import pytest
+from openai_server import OpenAIServer
+from server_witness import embed
 
+from ellmental_embeddings import RateStatus
+from ellmental_embeddings.engine.pace import Pace
+from ellmental_embeddings_openai import Asked, Endpoint
+from ellmental_embeddings_openai.failures import failure
 from ellmental_embeddings_openai.rates import duration, rate_status, retry_after
+from ellmental_embeddings_openai.said import heard
 
 
 @pytest.mark.parametrize(
@@ -95,3 +102,31 @@ def test_rate_limits() -> None:
         360,
     )
     assert rate_status({"content-type": "application/json"}) is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503])
+@pytest.mark.parametrize("body", [b"{}", b"<html>busy</html>", b'{"error": {"message": "no"}}'])
+def test_every_refusal_hands_its_limits_over(status: int, body: bytes) -> None:
+    """Whatever a refusal means, what its headers say of rates goes to the engine with it."""
+    headers = {"x-ratelimit-limit-tokens": "40000", "x-ratelimit-remaining-tokens": "17"}
+    endpoint = Endpoint(service="Acme", url="http://acme.example/v1", model="m")
+    error = failure(heard(status, headers, body), Asked(endpoint=endpoint, texts=3))
+    assert error.rate == RateStatus(tokens_limit=40000, tokens_left=17)  # type: ignore[union-attr]
+
+
+def test_a_refused_request_tells_the_engine_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the real SDK: the headers of a 429 reach the pace, with the wait it asks for."""
+    told: list[tuple[RateStatus | None, float | None]] = []
+
+    def tell(_: Pace, rate: RateStatus | None, *, asked: float | None = None) -> None:
+        told.append((rate, asked))
+
+    monkeypatch.setattr(Pace, "told", tell)
+    with OpenAIServer(rpm=1, window=0.2) as server:
+        embed(server, ["one", "two"], BATCH_SIZE=1, EMBEDDING_MAX_CONCURRENCY=1)
+    waits = [(rate, asked) for rate, asked in told if asked is not None]
+    assert waits
+    for rate, asked in waits:
+        assert rate is not None
+        assert (rate.requests_limit, rate.requests_left) == (1, 0)
+        assert 0 < (asked or 0) < 1

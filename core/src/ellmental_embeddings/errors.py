@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .backend import RateStatus
     from .result import Embeddings
 
 __all__ = [
@@ -51,9 +52,12 @@ class EmbeddingError(Exception):
 
     Attributes:
         result: what had succeeded before the error ended the call, or None where nothing had.
+        rate: what the service said of its rate limits when it refused, or None. A backend may
+            set it on whatever it raises; the engine heeds it as it does a good answer's.
     """
 
     result: Embeddings | None = None
+    rate: RateStatus | None = None
 
 
 class ConfigurationError(EmbeddingError):
@@ -81,11 +85,19 @@ class RateLimited(EmbeddingError):
 
     Attributes:
         retry_after: seconds the service asks to wait, or None where it does not say.
+        rate: what it says of its limits beside, or None.
     """
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float | None = None,
+        rate: RateStatus | None = None,
+    ) -> None:
         super().__init__(message or "the service asks to slow down")
         self.retry_after = retry_after
+        self.rate = rate
 
 
 class Unavailable(EmbeddingError):
@@ -93,11 +105,19 @@ class Unavailable(EmbeddingError):
 
     Attributes:
         retry_after: seconds the service asks to wait, or None where it does not say.
+        rate: what it says of its limits beside, or None.
     """
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float | None = None,
+        rate: RateStatus | None = None,
+    ) -> None:
         super().__init__(message or "the service is not available")
         self.retry_after = retry_after
+        self.rate = rate
 
 
 class BatchTooLarge(EmbeddingError):

@@ -92,7 +92,17 @@ class Pace:
     def answered(self, rate: RateStatus | None) -> None:
         """A request was answered well; with what the service said of its limits."""
         self.allowed = min(float(self.most), self.allowed + 1 / self.allowed)
-        if rate is None:
+        self.told(rate)
+
+    def told(self, rate: RateStatus | None, *, asked: float | None = None) -> None:
+        """What the service says of its limits, in a good answer or in a refusal.
+
+        Args:
+            rate: what its headers say.
+            asked: seconds that a refusal asks to wait: when some of the window is free again,
+                which is sooner than when all of it is.
+        """
+        if rate is None or asked is not None:
             return
         for left, reset in (
             (rate.requests_left, rate.requests_reset),

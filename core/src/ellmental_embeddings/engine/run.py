@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from ..backend import Batch, Limits, Reply, Role
+from ..backend import Batch, Limits, RateStatus, Reply, Role
 from ..errors import (
     BadReply,
     BatchTooLarge,
@@ -307,6 +307,8 @@ class Engine:
         """What an error says about the service, beyond its own batch."""
         if isinstance(error, RateLimited | Unavailable):
             self._pace.strained()
+        if isinstance(error.rate, RateStatus):
+            self._pace.told(error.rate, asked=getattr(error, "retry_after", None))
         if isinstance(error, BatchTooLarge) and len(part.pieces) > 1:
             items = error.items
             if not any((error.items, error.tokens, error.bytes)):

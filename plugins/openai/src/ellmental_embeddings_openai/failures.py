@@ -354,6 +354,7 @@ def failure(
             error = rule.becomes(text)
         else:
             error = rule.becomes(text, said, match, asked.texts)
+        error.rate = said.rate
         return ArgumentRefused(rule.argument, error) if rule.argument else error
     raise AssertionError("the last rule of the table fits everything")
 

@@ -8,10 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .rates import retry_after
+from .rates import rate_status, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ellmental_embeddings import RateStatus
 
 __all__ = ["Said", "heard"]
 
@@ -37,6 +39,7 @@ class Said:
         is_page: whether a web page came where JSON should.
         location: where a redirect leads.
         retry_after: seconds it asks to wait, or None.
+        rate: the rate limits it speaks of, or None.
     """
 
     status: int
@@ -47,6 +50,7 @@ class Said:
     is_page: bool = False
     location: str = ""
     retry_after: float | None = None
+    rate: RateStatus | None = None
 
 
 def heard(status: int, headers: Mapping[str, str], content: bytes) -> Said:
@@ -61,6 +65,7 @@ def heard(status: int, headers: Mapping[str, str], content: bytes) -> Said:
             is_page=True,
             location=headers.get("location", ""),
             retry_after=retry_after(headers),
+            rate=rate_status(headers),
         )
     try:
         return _of_body(status, headers, json.loads(text))
@@ -82,6 +87,7 @@ def _of_body(status: int, headers: Mapping[str, str], body: Any) -> Said:
         index=index if _is_place(index) else None,
         location=headers.get("location", ""),
         retry_after=retry_after(headers, message),
+        rate=rate_status(headers),
     )
 
 
