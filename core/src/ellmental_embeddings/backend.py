@@ -132,6 +132,10 @@ class Backend(ABC):
         model: which model makes the vectors.
         takes_instruction: True where the model is told an instruction beside the text. For
             all others the core puts it before the text (E5: ``query: ``).
+        keeps_timeout: True where ``embed`` itself ends at EMBEDDING_TIMEOUT, since it knows
+            when the service begins to compute: a wait in the service's own queue should not
+            count, or the batch would be computed twice. The engine then ends it at the
+            batch's deadline alone.
         server: what it talks to, in one line for ``ellmental doctor``, where it had to be
             found out; None before that, and where there is nothing to find out.
 
@@ -143,6 +147,7 @@ class Backend(ABC):
     limits: Limits = Limits()
     model: ModelInfo = ModelInfo()
     takes_instruction: bool = False
+    keeps_timeout: bool = False
     server: str | None = None
 
     def __init__(self, settings: BackendSettings) -> None:

@@ -149,11 +149,16 @@ class TextRejected(EmbeddingError):
     Attributes:
         index: which text of the batch, counted from 0; None where the service does not say
             (the engine then finds it by halving the batch).
+        unexplained: True where the service failed without a word about a text: it may as well
+            be broken as a whole, and the engine gives up the search sooner.
     """
 
-    def __init__(self, message: str = "", *, index: int | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, index: int | None = None, unexplained: bool = False
+    ) -> None:
         super().__init__(message or "the service refuses the text")
         self.index = index
+        self.unexplained = unexplained
 
 
 class TextTooLong(TextRejected):

@@ -47,7 +47,8 @@ class Asker:
             raise self._ours(error) from None
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - none may pass
             if isinstance(error, TimeoutError) and limit.expired():
-                message = f"no answer in {within:g} s (EMBEDDING_TIMEOUT)"
+                which = "DEADLINE" if self._backend.keeps_timeout else "TIMEOUT"
+                message = f"no answer in {within:g} s (EMBEDDING_{which})"
                 raise Unavailable(message) from None
             problem = self._ours(error)
             raise problem from problem.__cause__

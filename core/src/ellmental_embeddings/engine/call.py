@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .hopeless import Hope
+
 if TYPE_CHECKING:
     import asyncio
     from collections import deque
@@ -32,6 +34,8 @@ class Part:
             size without a number; restored where one of its texts alone turns out too large.
         tries, bad_replies: requests sent for this part, and how many had a bad reply.
         began: when its first request was sent.
+        fates: what the service said of this part and of its other half, where it failed them
+            without a reason; shared by the two.
     """
 
     pieces: Sequence[int]
@@ -41,13 +45,15 @@ class Part:
     tries: int = 0
     bad_replies: int = 0
     began: float | None = None
+    fates: list[str] = field(default_factory=list)
 
     def halves(self, *, suspect: bool, before: Limits | None) -> tuple[Part, Part]:
         """Two parts of the same pieces."""
         middle, again = len(self.pieces) // 2, self.again or self.tries > 0
+        fates: list[str] = []
         return (
-            Part(self.pieces[:middle], suspect, again, before),
-            Part(self.pieces[middle:], suspect, again, before),
+            Part(self.pieces[:middle], suspect, again, before, fates=fates),
+            Part(self.pieces[middle:], suspect, again, before, fates=fates),
         )
 
     def without(self, index: int) -> Part:
@@ -62,7 +68,7 @@ class CallState:
 
     Attributes:
         began: when it began, on the loop's clock.
-        unusable: requests without a usable answer.
+        hope: whether it is worth going on.
         stopped: what ended it early, else None.
     """
 
@@ -76,7 +82,7 @@ class CallState:
     requests: int = 0
     retries: int = 0
     tokens: int | None = 0
-    unusable: int = 0
+    hope: Hope = field(default_factory=Hope)
     stopped: EmbeddingError | asyncio.CancelledError | None = field(default=None)
 
     def texts_of(self, part: Part) -> tuple[str, ...]:

@@ -18,13 +18,13 @@ from ..errors import (
     EmbeddingError,
     PluginError,
     RateLimited,
-    TextRejected,
     Unavailable,
 )
 from ..result import Outcome, Usage
 from . import retry
 from .ask import Asker
 from .call import CallState, Part
+from .hopeless import HOPELESS_PER_TEXT
 from .pace import Pace
 from .place import Placement
 from .plan import Plan, Rules, group, make_plan
@@ -64,10 +64,6 @@ class Ran:
     usage: Usage
     stopped: EmbeddingError | asyncio.CancelledError | None = None
 
-
-_HOPELESS_PER_TEXT = 3
-"""Requests for each text of a batch that finding all of them bad can take: twice as many parts
-as texts, and each text alone once more. Beyond that, and with no success, it is the service."""
 
 _LEAST_SECONDS = 1.0
 """Least time for a request, however near its batch's deadline is."""
@@ -214,7 +210,7 @@ class Engine:
             try:
                 reply = await self._asker.ask(
                     Batch(texts, call.role, call.instruction, room),
-                    within=min(self.policy.timeout, max(left, _LEAST_SECONDS)),
+                    within=self._within(left),
                 )
                 vectors = self.service.believe(reply, len(texts), clock())
                 self._succeeded(call, part, reply, vectors)
@@ -229,6 +225,11 @@ class Engine:
             if not await self._handled(call, part, failure, clock() - part.began):
                 return
 
+    def _within(self, left: float) -> float:
+        """Seconds for a request of a batch that has so many left until its deadline."""
+        left = max(left, _LEAST_SECONDS)
+        return left if self.backend.keeps_timeout else min(self.policy.timeout, left)
+
     def _succeeded(
         self, call: CallState, part: Part, reply: Reply, vectors: NDArray[np.float32]
     ) -> None:
@@ -240,6 +241,7 @@ class Engine:
                 call.queue.append(Part(pieces[start : start + size], again=True))
                 call.workers.create_task(self._work(call))
         call.placement.put(part.pieces, vectors)
+        call.hope.succeeded()
         self._pace.answered(reply.rate)
         self._pace.narrow(self.concurrency)
         if call.tokens is not None:
@@ -250,8 +252,8 @@ class Engine:
     ) -> bool:
         """Do what the retry policy says; True where the same part is to be sent again."""
         part.bad_replies += isinstance(error, BadReply)
-        self._learn(call, part, error)
-        self._stop_if_hopeless(call, error)
+        self._learn(part, error)
+        self._stop_if_hopeless(call, part, error)
         step = retry.next_step(
             error,
             retry.Attempt(
@@ -303,7 +305,7 @@ class Engine:
             self.policy.deadline,
         )
 
-    def _learn(self, call: CallState, part: Part, error: EmbeddingError) -> None:
+    def _learn(self, part: Part, error: EmbeddingError) -> None:
         """What an error says about the service, beyond its own batch."""
         if isinstance(error, RateLimited | Unavailable):
             self._pace.strained()
@@ -314,24 +316,19 @@ class Engine:
             if not any((error.items, error.tokens, error.bytes)):
                 items, part.before = len(part.pieces) // 2, part.before or self.service.limits
             self.service.narrow(Limits(items=items, tokens=error.tokens, bytes=error.bytes))
-        nameless = isinstance(error, TextRejected) and error.index is None
-        call.unusable += isinstance(error, BadReply) or nameless
 
-    def _stop_if_hopeless(self, call: CallState, error: EmbeddingError) -> None:
-        """End a call where nothing can be used, however its texts are combined.
-
-        Looking for bad texts by halving would else cost some three requests a text against a
-        service that is broken as a whole.
-        """
+    def _stop_if_hopeless(self, call: CallState, part: Part, error: EmbeddingError) -> None:
+        """End a call where nothing can be used, however its texts are combined."""
         size = min(self.policy.batch_size, self.service.limits.items or self.policy.batch_size)
-        most = _HOPELESS_PER_TEXT * size + 4 * self.concurrency
-        if call.unusable > most and self.service.last_success < call.began:
-            self._stop(
-                call,
-                BadReply(
-                    f"none of {call.unusable} requests had a usable answer; the last: {error}"
-                ),
-            )
+        verdict = call.hope.verdict(
+            error,
+            part,
+            most=HOPELESS_PER_TEXT * size + 4 * self.concurrency,
+            succeeded=self.service.last_success >= call.began,
+            answered=self.service.answered,
+        )
+        if verdict is not None:
+            self._stop(call, verdict)
 
     def _stop(self, call: CallState, error: EmbeddingError) -> None:
         call.stopped = call.stopped or error
