@@ -33,7 +33,11 @@ PLUGIN_MAY_IMPORT = {
     # Azure is a type of OPENAI: it builds on the public part of that plugin.
     "ellmental_embeddings_azure": {"ellmental_embeddings_openai"},
 }
-PUBLIC_MODULES = ("ellmental_embeddings", "ellmental_embeddings.testing")
+PUBLIC_MODULES = (
+    "ellmental_embeddings",
+    "ellmental_embeddings.decoding",
+    "ellmental_embeddings.testing",
+)
 
 
 def python_files() -> list[Path]:
@@ -225,7 +229,7 @@ def test_every_dist_has_the_same_shape(folder: Path) -> None:
     assert (folder / "README.md").read_text("utf-8").startswith("# ")
     assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert own["build-system"] == core["build-system"]
-    needed = set(core["project"]) - {"scripts"}
+    needed = set(core["project"]) - {"scripts", "optional-dependencies"}
     assert needed <= set(own["project"])
     for field in ("version", "readme", "requires-python", "license", "authors"):
         assert own["project"][field] == core["project"][field], field
@@ -246,5 +250,15 @@ def test_every_plugin_announces_itself_and_bounds_the_core(folder: Path) -> None
     module = own["name"].replace("-", "_")
     assert {value for group in points.values() for value in group.values()} == {module}
     major, minor, *_ = own["version"].split(".")
-    bound = f"ellmental-embeddings>={major}.{minor},<{major}.{int(minor) + 1}"
-    assert bound in own["dependencies"]
+    bound = f">={major}.{minor},<{major}.{int(minor) + 1}"
+    cores = {f"ellmental-embeddings{extra}{bound}" for extra in ("", "[decoding]")}
+    assert len(cores & set(own["dependencies"])) == 1
+
+
+def test_who_decodes_with_the_core_asks_for_its_parser() -> None:
+    """A dist depends on the core's extra where, and only where, it imports what needs it."""
+    for folder in DISTS[1:]:
+        extra = any("[decoding]" in need for need in project(folder)["project"]["dependencies"])
+        files = (folder / "src").rglob("*.py")
+        modules = {module for file in files for module, _ in imports(file)}
+        assert extra == ("ellmental_embeddings.decoding" in modules), folder

@@ -1,4 +1,4 @@
-"""An answer's bytes to a float32 matrix: base64 or floats, without a list of all numbers.
+"""An answer's bytes to a float32 matrix: base64 or floats, with no list of Python floats.
 
 The quick way cuts the vectors out of the body, so that a JSON parser reads only the skeleton
 that is left, with a number in the place of each vector. The parser then proves what the cutting
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ellmental_embeddings import BadReply
+from ellmental_embeddings.decoding import read_vector
 
 try:
     from pybase64 import b64decode
@@ -125,7 +126,7 @@ def _decoded(
     view = memoryview(content)
     matrix: NDArray[np.float32] | None = None
     for row, (is_text, start, stop) in enumerate(pieces):
-        vector = _from_base64(view[start:stop]) if is_text else _from_floats(content[start:stop])
+        vector = _from_base64(view[start:stop]) if is_text else _from_floats(view[start:stop])
         if matrix is None:
             shape = (len(pieces), len(vector))
             room = out if out is not None and out.shape == shape else None
@@ -147,12 +148,11 @@ def _from_base64(text: memoryview | str) -> NDArray[np.float32]:
     return np.frombuffer(decoded, dtype=_FLOAT32)
 
 
-def _from_floats(text: bytes) -> NDArray[np.float32]:
+def _from_floats(text: memoryview) -> NDArray[np.float32]:
     try:
-        numbers = json.loads(text)
+        return read_vector(text)
     except ValueError:
         raise _Differs from None
-    return _as_vector(numbers)
 
 
 def _as_vector(numbers: object) -> NDArray[np.float32]:

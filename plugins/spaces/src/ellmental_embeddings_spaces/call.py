@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ellmental_embeddings import BadReply, EmbeddingError, RateLimited, Unavailable
+from ellmental_embeddings.decoding import parse
 
-from .decode import parse
 from .failures import app_failure
 
 if TYPE_CHECKING:
+    from ellmental_embeddings.decoding import Document, Path
+
     from .app import App
-    from .decode import Document, Path
     from .gradio_config import Endpoint
     from .wire import Answer, Site
 

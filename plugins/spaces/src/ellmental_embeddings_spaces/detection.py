@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ellmental_embeddings import BadReply, ConfigurationError, EmbeddingError
+from ellmental_embeddings.decoding import parse
 
-from .decode import parse
 from .fastapi import InputsServer, place_of_vectors, posted_paths
 from .gradio import GradioServer
 from .gradio_config import read_config

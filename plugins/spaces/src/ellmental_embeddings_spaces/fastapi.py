@@ -12,8 +12,8 @@ from ellmental_embeddings import (
     ModelInfo,
     TextRejected,
 )
+from ellmental_embeddings.decoding import is_array, parse
 
-from .decode import is_array, parse
 from .failures import detail
 from .payload import pairs
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ellmental_embeddings.decoding import Document, Path
+
     from .app import App
-    from .decode import Document, Path
     from .wire import Answer, Site
 
 __all__ = ["InputsServer", "place_of_vectors", "posted_paths"]

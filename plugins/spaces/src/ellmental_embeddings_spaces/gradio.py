@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ellmental_embeddings import ConfigurationError, Limits, ModelInfo
+from ellmental_embeddings.decoding import is_array
 
 from .call import Call
-from .decode import is_array
 from .payload import component_value
 from .queue_direct import call_directly
 from .queue_sse import call_over_sse, call_over_sse_of_4_0
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ellmental_embeddings.decoding import Path
+
     from .app import App
     from .call import Output
-    from .decode import Path
     from .gradio_config import GradioConfig
     from .wire import Site
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ellmental_embeddings.decoding import parse
+
 from .call import Output
-from .decode import parse
 
 if TYPE_CHECKING:
     from .call import Call

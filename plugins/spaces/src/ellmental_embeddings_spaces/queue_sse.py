@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ellmental_embeddings import RateLimited, Unavailable
+from ellmental_embeddings.decoding import parse
 
-from .decode import parse
 from .events import event_data
 from .wire import MOST_BYTES, whole
 

@@ -16,8 +16,8 @@ from ellmental_embeddings import (
     TextTooLong,
     Unavailable,
 )
+from ellmental_embeddings.decoding import parse
 
-from .decode import parse
 from .failures import detail
 
 if TYPE_CHECKING:

@@ -1,8 +1,12 @@
 """JSON to float32: numbers go from the text into the matrix, with no Python object each.
 
-A list of Python floats takes eight times the memory of the vectors and most of the time. The
-parser here is simdjson: it reads the whole answer once, checks all of its grammar, and hands out
-a row's numbers as one buffer. Whatever is no number is refused, and then looked for slowly.
+For backends whose service answers vectors as JSON numbers. A list of Python floats takes eight
+times the memory of the vectors and most of the time. The parser here is simdjson: it checks all
+of the grammar, and hands out a row's numbers as one buffer. Whatever is no number is refused,
+and then looked for slowly.
+
+It needs pysimdjson, which the core does not bring along: a dist that imports this module depends
+on ``ellmental-embeddings[decoding]``.
 """
 
 from __future__ import annotations
@@ -13,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simdjson
 
-from ellmental_embeddings import BadReply
+from .errors import BadReply
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Document", "is_array", "parse"]
+__all__ = ["Document", "Path", "is_array", "parse", "read_vector"]
 
 Path = tuple[str | int, ...]
+"""Keys and positions that lead to a node of a document."""
 
 _REFUSED = (ValueError, TypeError, RuntimeError)
 
@@ -86,6 +91,31 @@ def parse(body: bytes) -> Document:
         BadReply: when it is not JSON.
     """
     return Document(body)
+
+
+def read_vector(text: bytes | memoryview) -> NDArray[np.float32]:
+    """The numbers of one JSON array, cut out of an answer.
+
+    Args:
+        text: UTF-8, from bracket to bracket.
+
+    Returns:
+        float32, shape (numbers,). What float32 cannot hold is infinite.
+
+    Raises:
+        ValueError: when it is anything but one flat array of numbers that JSON has: nested,
+            NaN, half of one. It may still be right to a more patient reader.
+    """
+    try:
+        array: Any = simdjson.Parser().parse(text)
+        numbers = np.frombuffer(array.as_buffer(of_type="d"))
+    except (*_REFUSED, AttributeError):  # of a number or a text alone there is no buffer
+        raise ValueError("it is no flat array of numbers") from None
+    # simdjson flattens [1, [2]] unasked.
+    if bytes(text).count(b"[") != 1:
+        raise ValueError("it is an array of arrays")
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
 
 
 def is_array(node: object) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ellmental_embeddings import BadReply
-from ellmental_embeddings_spaces.decode import parse
+from ellmental_embeddings.decoding import parse, read_vector
 
 PATH = ("output", "data", 0, "data")
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64).filter(lambda x: abs(x) < 1e38)
@@ -91,6 +91,42 @@ def test_a_path_that_leads_nowhere_is_none() -> None:
 def test_messages_that_only_python_reads_are_read(message: str) -> None:
     """A lone surrogate or a NaN in a message does not end the call."""
     assert parse(message.encode()).at(("msg",)) in ("log", "x")
+
+
+@given(
+    numbers=st.lists(NUMBERS, max_size=6),
+    separators=st.sampled_from([(",", ":"), (", ", ": "), (" ,\n\t", ":")]),
+)
+def test_a_vector_alone_is_what_json_reads(
+    numbers: list[float], separators: tuple[str, str]
+) -> None:
+    """However it is spaced, from a slice of a longer answer as well."""
+    text = json.dumps(numbers, separators=separators).encode()
+    expected = np.array(numbers, np.float64).astype(np.float32)
+    np.testing.assert_array_equal(read_vector(text), expected)
+    inside = memoryview(b'{"embedding":' + text + b"}")[13:-1]
+    found = read_vector(inside)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[1, 2]]", "[1, [2]]", "[1, []]", "[[]]", "[1, null]", "[true]", '["1"]', "[NaN]", "[1,",
+        "[1] 2", "[01]", "[1 2]", "1", '"[1]"', "{}", "null", "", "[Infinity]", "[1e999]",
+        "[" + "9" * 400 + "]", "[" * 2000,
+    ],
+)  # fmt: skip
+def test_what_is_no_vector_is_a_value_error(text: str) -> None:
+    """Nested, half, no number, no JSON: left to whoever asked, never flattened or guessed."""
+    with pytest.raises(ValueError, match="it is"):
+        read_vector(text.encode())
+
+
+def test_numbers_that_float32_cannot_hold_are_infinite() -> None:
+    """Without a warning: the engine refuses the text they belong to."""
+    np.testing.assert_array_equal(read_vector(b"[1e300, -1e300]"), [np.inf, -np.inf])
 
 
 def test_no_list_of_floats_is_made() -> None:
