@@ -262,6 +262,8 @@ class OpenAIServer:
                 status=0 if silent else response.status,
                 fault=fault.name if fault else None,
                 peer=f"{host}:{port}",
+                billed=bool(paid),
+                broken=not usable,
             )
         )
         deliver = fault.deliver if fault else whole

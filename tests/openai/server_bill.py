@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Bill", "Seen"]
+__all__ = ["Account", "Bill", "Seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Seen:
         status: what was answered; 0 where nothing was.
         fault: the name of the fault that was played, or None.
         peer: the client's address and port: one connection, one peer.
+        billed: whether its texts were paid for.
+        broken: whether the answer was spoilt on purpose, so that no client could use it.
     """
 
     at: float
@@ -38,12 +40,39 @@ class Seen:
     status: int
     fault: str | None
     peer: str
+    billed: bool = False
+    broken: bool = False
 
     @property
     def key(self) -> str | None:
         """What the request presented as a key or token."""
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
         return self.headers.get("api-key") or bearer or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a client was billed for, and whether it had to be.
+
+    Attributes:
+        requests: requests that came.
+        faults: requests that met a fault, harmless ones (another order) too.
+        broken: requests whose answer no client could use.
+        paid: texts that were paid for, each as often as it was.
+        texts: different texts that were answered well.
+        spoilt: texts that were paid for in broken answers.
+        beyond: texts paid for more often than once and once for each broken answer.
+        unread: texts paid for in good answers that the client did not wait for.
+    """
+
+    requests: int
+    faults: int
+    broken: int
+    paid: int
+    texts: int
+    spoilt: int
+    beyond: int
+    unread: int
 
 
 @dataclass(slots=True)
@@ -69,6 +98,26 @@ class Bill:
         """A request was answered, or dropped."""
         with self._lock:
             self.requests.append(seen)
+
+    def account(self) -> Account:
+        """The bill against the list of broken answers, text by text."""
+        with self._lock:
+            requests, paid, wasted = list(self.requests), self.paid.copy(), self.wasted.copy()
+        broken = Counter[str]()
+        for seen in requests:
+            if seen.billed and seen.broken:
+                broken.update(seen.texts)
+        fair = paid - broken
+        return Account(
+            requests=len(requests),
+            faults=sum(seen.fault is not None for seen in requests),
+            broken=sum(seen.broken for seen in requests),
+            paid=paid.total(),
+            texts=len(fair),
+            spoilt=broken.total(),
+            beyond=sum(times - 1 for times in fair.values()),
+            unread=(wasted - broken).total(),
+        )
 
     def forget(self) -> None:
         """Start anew."""

@@ -1,7 +1,8 @@
 """The stand-in's remote control, for tests in another process: faults in, bill out.
 
 ``POST /-/fail {"name": "rate_limited", "times": 2, "after": 1}``, ``POST /-/fail {"when":
-"poison", "name": "nan"}``, ``POST /-/forget``, ``GET /-/bill``.
+"poison", "name": "nan"}``, ``POST /-/fail {"share": 0.05, "ways": [["nan", {}]], "seed": 1}``,
+``POST /-/settle`` (the account; the bill begins anew), ``POST /-/forget``, ``GET /-/bill``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from server_bill import Account
 from server_http import Request, Response, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from openai_server import OpenAIServer
+    from server_script import Way
 
 __all__ = ["ServerProcess", "control"]
 
@@ -32,10 +36,16 @@ def control(server: OpenAIServer, request: Request) -> Response:
         match request.method, request.path:
             case "POST", "/-/fail" if "when" in said:
                 server.script.when(said.pop("when"), said.pop("name"), **said)
+            case "POST", "/-/fail" if "share" in said:
+                server.script.some(said["share"], said["ways"], seed=said["seed"])
             case "POST", "/-/fail":
                 server.script.next(said.pop("name"), **said)
             case "POST", "/-/forget":
                 server.forget()
+            case "POST", "/-/settle":
+                account = asdict(server.bill.account())
+                server.bill.forget()
+                return json_response(200, account)
             case "GET", "/-/bill":
                 return json_response(200, _bill(server))
             case _:
@@ -91,6 +101,14 @@ class ServerProcess:
     def fail(self, name: str, **arguments: object) -> None:
         """The next request meets a fault; or ``when="poison"``: all with that text in it."""
         self._call("fail", {"name": name, **arguments})
+
+    def fail_some(self, share: float, ways: Sequence[Way], *, seed: int = 0) -> None:
+        """A share of the requests meets a fault; as of Script.some."""
+        self._call("fail", {"share": share, "ways": ways, "seed": seed})
+
+    def settle(self) -> Account:
+        """What was billed and why; the bill begins anew."""
+        return Account(**self._call("settle", {}))
 
     def forget(self) -> None:
         """As new."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from server_faults import Fault, make_fault
 
-__all__ = ["Script"]
+__all__ = ["Script", "Way"]
 
 Rule = Callable[[Sequence[str]], Fault | None]
+Way = tuple[str, dict[str, object]]
+"""A fault by its name, with its arguments."""
 
 
 class Script:
@@ -35,6 +38,29 @@ class Script:
         """Every request meets this fault."""
         fault = make_fault(name, **arguments)
         self.rule(lambda _: fault)
+
+    def some(self, share: float, ways: Sequence[Way], *, seed: int = 0) -> None:
+        """A share of the requests meets a fault, each of the ways as often as the others.
+
+        Which ones follows from the seed, the texts, and how often they were sent together: not
+        from the order in which requests happen to come.
+
+        Args:
+            share: from 0 to 1.
+            ways: names of faults, with their arguments.
+            seed: another one, other requests.
+        """
+        faults = [make_fault(name, **arguments) for name, arguments in ways]
+        sent = Counter[bytes]()
+
+        def rule(texts: Sequence[str]) -> Fault | None:
+            same = hashlib.blake2b("\0".join(texts).encode(), digest_size=16).digest()
+            sent[same] += 1
+            drawn = hashlib.blake2b(same + b"%d %d" % (seed, sent[same]), digest_size=8).digest()
+            number = int.from_bytes(drawn, "little") / 2**64
+            return faults[int(number / share * len(faults))] if number < share else None
+
+        self.rule(rule)
 
     def rule(self, rule: Rule) -> None:
         """Every request meets what the function of its texts gives."""

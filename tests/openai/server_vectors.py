@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ _WIDTHS = {
     "text-embedding-ada-002": 1536,
 }
 _WIDTH_OF_OTHERS = 384
+_SMALL = 64
+"""Vectors up to this width are remembered: a fault matrix asks for the same ones many times."""
 
 
 def width_of(model: str) -> int:
@@ -37,7 +40,12 @@ def vector_of(model: str, text: str, dimensions: int | None = None) -> NDArray[n
 
 def vectors_of(model: str, texts: list[str], dimensions: int | None = None) -> NDArray[np.float32]:
     """The vectors of texts, one a row."""
-    return np.stack([vector_of(model, text, dimensions) for text in texts])
+    small = dimensions is not None and dimensions <= _SMALL
+    one = _remembered if small else vector_of
+    return np.stack([one(model, text, dimensions) for text in texts])
+
+
+_remembered = lru_cache(200_000)(vector_of)
 
 
 def count_tokens(text: str) -> int:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from server_witness import embed, leaked, shown, texts_of
+from server_witness import assert_right, embed, leaked, shown, texts_of
 
 from ellmental_embeddings import (
     AuthenticationFailed,
@@ -37,7 +37,6 @@ HOPELESS: list[Row] = [
     ("payment", {}, QuotaExhausted, ["402", "credit"]),
     ("rate_limited", {"after": 86_400}, QuotaExhausted, ["24 h"]),
     ("teapot", {}, ConfigurationError, ["418", "teapot"]),
-    ("html", {}, ConfigurationError, ["OPENAI_BASE_URL", "Sign in"]),
     ("html", {"status": 404}, ConfigurationError, ["OPENAI_BASE_URL"]),
     ("body", {"status": 405}, ConfigurationError, ["OPENAI_BASE_URL"]),
     ("error_in_200", {"code": 401}, AuthenticationFailed, ["OPENAI_API_KEY"]),
@@ -76,6 +75,19 @@ def test_what_nothing_helps_ends_the_call_at_once(
     assert len(server.bill.requests) == 1
     assert not server.bill.paid
     assert not leaked(server.key, shown(caught.value), caplog.text)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_page_is_asked_about_once_more(server: OpenAIServer) -> None:
+    """A page in place of the first answer may be a hiccup; two in a row are a wrong address."""
+    server.script.next("html")
+    assert_right(embed(server, texts_of(3)), texts_of(3))
+    server.forget()
+    server.script.always("html")
+    with pytest.raises(ConfigurationError, match=r"Sign in.*OPENAI_BASE_URL"):
+        embed(server, texts_of(3))
+    assert len(server.bill.requests) == 2
+    assert not server.bill.paid
 
 
 def test_a_hopeless_answer_stops_the_other_batches(server: OpenAIServer) -> None:

@@ -74,6 +74,7 @@ class CompatibleBackend(Backend):
         # against EMBEDDING_TIMEOUT and hold up the event loop.
         self._client = Client(endpoint, timeout=settings.embedding_timeout)
         self._answered = False
+        self._page_came = False
 
     async def authorization(self) -> dict[str, str]:
         """The headers that authorise a request. For overriding, where a key is not enough."""
@@ -122,10 +123,16 @@ class CompatibleBackend(Backend):
         )
         rules = (*self.rules, *RULES)
         headers = merged(authorization, self.endpoint.headers)
+        page_came = self._page_came
         try:
             response = await self._client.post(form.body(batch.texts), headers)
         except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
             raise translated(error, asked, rules) from None
+        if response.content.lstrip()[:1] == b"<":
+            # One page may come from something in between; a request sent after it that has one,
+            # too, where nothing was answered well meanwhile, has the wrong address.
+            self._page_came = True
+            asked = replace(asked, answered=self._answered or not page_came)
         answer = self._read(response, asked, rules, batch.out)
         self._check_width(answer, form)
         self._learn(answer)
