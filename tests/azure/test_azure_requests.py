@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from openai_server import OpenAIServer
 from server_vectors import vectors_of
 from server_witness import leaked, shown
 
@@ -21,8 +22,6 @@ from ellmental_embeddings import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from openai_server import OpenAIServer
 
     from ellmental_embeddings import EmbeddingGenerator
 
@@ -61,6 +60,45 @@ def test_nothing_ambient_leaks_in(
     (seen,) = server.bill.requests
     assert not [name for name, value in seen.headers.items() if "ambient" in value]
     assert "ambient" not in seen.query.values()
+
+
+GATEWAY_KEY = "apim-0123456789abcdef0123456789abcdef"
+
+
+def test_a_gateways_headers_are_sent_along(server: OpenAIServer, load: Load) -> None:
+    """AZURE_OPENAI_CUSTOM_HEADERS goes with every request, beside the resource's own key."""
+    lines = f"Ocp-Apim-Subscription-Key: {GATEWAY_KEY}\n\n X-Team : search \n"
+    with load(AZURE_OPENAI_CUSTOM_HEADERS=lines, BATCH_SIZE=16) as generator:
+        generator.embed(TEXTS)
+        assert GATEWAY_KEY not in repr(generator.settings)
+    for seen in server.bill.requests:
+        assert seen.headers["ocp-apim-subscription-key"] == GATEWAY_KEY
+        assert seen.headers["x-team"] == "search"
+        assert seen.headers["api-key"] == server.key
+
+
+def test_a_gateways_key_may_be_the_only_one(load: Load) -> None:
+    """A gateway that adds the resource's key by itself wants its own alone."""
+    with OpenAIServer(key=None) as gateway:
+        settings = {"AZURE_OPENAI_ENDPOINT": gateway.origin, "OPENAI_API_KEY": None}
+        lines = f"Ocp-Apim-Subscription-Key: {GATEWAY_KEY}"
+        with load(**settings, AZURE_OPENAI_CUSTOM_HEADERS=lines) as generator:
+            generator.embed(["a"])
+        (seen,) = gateway.bill.requests
+    assert seen.headers["ocp-apim-subscription-key"] == GATEWAY_KEY
+    assert not {"api-key", "authorization"} & set(seen.headers)
+
+
+def test_a_gateways_key_is_never_shown(server: OpenAIServer, load: Load) -> None:
+    """A gateway that repeats what it was sent shows nobody the key."""
+    server.script.next("azure_wrong_key", message=f"Access denied: {GATEWAY_KEY} is no key")
+    lines = f"Ocp-Apim-Subscription-Key: {GATEWAY_KEY}"
+    with (
+        load(AZURE_OPENAI_CUSTOM_HEADERS=lines) as generator,
+        pytest.raises(AuthenticationFailed) as caught,
+    ):
+        generator.embed(["a"])
+    assert not leaked(GATEWAY_KEY, shown(caught.value))
 
 
 def test_the_space_is_openais(server: OpenAIServer, load: Load) -> None:

@@ -60,6 +60,7 @@ def test_no_key_is_needed_with_the_directory() -> None:
         ({"AZURE_OPENAI_VERSION": "2024"}, "AZURE_OPENAI_VERSION.*no API version"),
         ({"OPENAI_MODEL": ".."}, "OPENAI_MODEL.*no deployment"),
         ({"OPENAI_API_KEY": "kéy"}, "OPENAI_API_KEY.*no key has"),
+        ({"AZURE_OPENAI_CUSTOM_HEADERS": "X: y\nno header"}, "CUSTOM_HEADERS.*line 2 is no header"),
         ({"AZURE_OPENAI_USE_ACTIVE_DIRECTORY": "perhaps"}, "AZURE_OPENAI_USE_ACTIVE_DIRECTORY"),
     ],
 )

@@ -157,7 +157,7 @@ def _check_key(house: House, request: Request) -> None:
 def _check_azure_credentials(house: House, request: Request, *, version_one: bool) -> None:
     key = request.headers.get("api-key")
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if key is None and not bearer:
+    if key is None and not bearer and house.key is not None:
         _refuse(house.azure, "no_key")
     if house.key is None or key == house.key or house.tokens.is_good(bearer):
         return

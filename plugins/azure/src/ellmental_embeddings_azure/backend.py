@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ellmental_embeddings import ConfigurationError, Limits
-from ellmental_embeddings_openai import CompatibleBackend, Endpoint, Names
+from ellmental_embeddings_openai import CompatibleBackend, Endpoint, Names, parsed_headers
 
 from .refusals import AZURE_RULES
 from .target import base_url, scope_of, taken_apart
@@ -48,6 +48,7 @@ class AzureBackend(CompatibleBackend):
                 url=base_url(target.endpoint, deployment, version),
                 model=deployment,
                 key=key,
+                headers=parsed_headers(settings.azure_openai_custom_headers),
                 query={} if version == "v1" else {"api-version": version},
                 dimensions=dimensions,
                 encoding=settings.openai_encoding_format,
@@ -66,10 +67,12 @@ class AzureBackend(CompatibleBackend):
             self._tokens = TokenSource(scope, partial(default_credential, target.endpoint))
 
     async def authorization(self) -> dict[str, str]:
-        """The key as ``api-key``, or a token as ``Authorization``."""
+        """The key as ``api-key``, or a token as ``Authorization``; nothing where there is none."""
         if self._tokens is not None:
             return {"Authorization": f"Bearer {await self._tokens.token()}"}
-        key = self.endpoint.key or ""
+        key = self.endpoint.key
+        if key is None:
+            return {}
         return {"Authorization": f"Bearer {key}"} if self._by_directory else {"api-key": key}
 
     async def renewed(self, refused: dict[str, str]) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from ellmental_embeddings_openai import CompatibleSettings, Key, Word, missing
+from ellmental_embeddings_openai import CompatibleSettings, HeaderLines, Key, Word, missing
 
 from .target import as_version, taken_apart
 
@@ -37,11 +37,18 @@ class AzureSettings(CompatibleSettings):
         description="True for Entra ID instead of a key: with the token in OPENAI_API_KEY if "
         "that is set, else with one from azure-identity.",
     )
+    azure_openai_custom_headers: Annotated[HeaderLines | None, BeforeValidator(_blank_is_none)] = (
+        Field(
+            default=None,
+            description="Further headers, one line 'Name: value' each, as an API gateway wants "
+            "them: Ocp-Apim-Subscription-Key.",
+        )
+    )
     openai_api_key: Annotated[Key | None, BeforeValidator(_blank_is_none)] = Field(
         default=None,
         validate_default=True,
         description="A key of the resource; with AZURE_OPENAI_USE_ACTIVE_DIRECTORY an Entra ID "
-        "token, or nothing.",
+        "token, or nothing; with a gateway's key in AZURE_OPENAI_CUSTOM_HEADERS perhaps nothing.",
     )
     openai_model: Annotated[Word | None, BeforeValidator(_blank_is_none)] = Field(
         default=None, validate_default=True, description="The deployment's name."
@@ -67,7 +74,8 @@ class AzureSettings(CompatibleSettings):
     def _needed_without_directory(
         cls, key: SecretStr | None, known: ValidationInfo
     ) -> SecretStr | None:
-        if key is None and known.data.get("azure_openai_use_active_directory") is False:
+        by_directory = known.data.get("azure_openai_use_active_directory") is not False
+        if key is None and not by_directory and not known.data.get("azure_openai_custom_headers"):
             raise missing()
         return key
 

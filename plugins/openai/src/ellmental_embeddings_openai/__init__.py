@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .compatible import CompatibleBackend
     from .endpoint import Endpoint, Names
     from .failures import Asked, Rule, Said
+    from .headers import HeaderLines, parsed_headers
     from .settings import CompatibleSettings, Key, Word, missing
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CompatibleBackend",
     "CompatibleSettings",
     "Endpoint",
+    "HeaderLines",
     "Key",
     "Names",
     "Rule",
@@ -32,6 +34,7 @@ __all__ = [
     "ellmental_generators",
     "missing",
     "normalised_url",
+    "parsed_headers",
 ]
 
 _HOMES = {
@@ -39,6 +42,7 @@ _HOMES = {
     "compatible": ("CompatibleBackend",),
     "endpoint": ("Endpoint", "Names"),
     "failures": ("Asked", "Rule", "Said"),
+    "headers": ("HeaderLines", "parsed_headers"),
     "settings": ("CompatibleSettings", "Key", "Word", "missing"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

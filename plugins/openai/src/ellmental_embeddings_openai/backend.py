@@ -11,8 +11,8 @@ from .address import is_openai
 from .compatible import CompatibleBackend
 from .endpoint import Endpoint
 from .failures import MOST_INPUTS
+from .headers import parsed_headers
 from .models import OPENAI_MODELS
-from .settings import parsed_headers
 from .tokens import counter
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from ellmental_embeddings import BackendSettings
 
 from .address import OPENAI_URL, is_openai, normalised_url
+from .headers import HeaderLines
 from .models import OPENAI_MODELS, mistaken_name
 
 __all__ = ["CompatibleSettings", "Key", "OpenAISettings", "Word", "missing"]
@@ -128,7 +129,7 @@ class OpenAISettings(CompatibleSettings):
     openai_project_id: _Sent | None = Field(
         default=None, description="Project that is billed, for keys with several."
     )
-    openai_custom_headers: SecretStr | None = Field(
+    openai_custom_headers: HeaderLines | None = Field(
         default=None, description="Further headers, one line 'Name: value' each."
     )
 
@@ -154,31 +155,6 @@ class OpenAISettings(CompatibleSettings):
                 raise ValueError(mistake.rstrip("."))
             _check_width(model, known.data)
         return model
-
-    @field_validator("openai_custom_headers")
-    @classmethod
-    def _as_headers(cls, lines: SecretStr | None) -> SecretStr | None:
-        if lines is not None:
-            parsed_headers(lines)
-        return lines
-
-
-def parsed_headers(lines: SecretStr | None) -> dict[str, str]:
-    """Headers from lines ``Name: value``, as the SDK reads OPENAI_CUSTOM_HEADERS.
-
-    Raises:
-        ValueError: naming the line, by its number alone since it may hold a key.
-    """
-    headers = {}
-    text = "" if lines is None else lines.get_secret_value()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, colon, value = (part.strip() for part in line.partition(":"))
-        if not colon or not name or " " in name or not line.isascii():
-            raise ValueError(f"line {number} is no header 'Name: value' in ASCII")
-        headers[name] = value
-    return headers
 
 
 def _check_width(model: str, known: dict[str, Any]) -> None:
