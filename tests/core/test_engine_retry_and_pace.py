@@ -71,7 +71,7 @@ def test_policy_table(error: Any, at: Attempt, step: Any) -> None:
         (TextRejected(index=0), attempt(texts=1), Fail),
         (TextRejected(), attempt(texts=1), Fail),
         (BatchTooLarge(), attempt(texts=1), Fail),
-        (BadReply(), attempt(texts=1, bad_replies=2), Fail),
+        (BadReply(), attempt(texts=1, bad_replies=3), Fail),
         (Unavailable(), attempt(spent=300), GiveUp),
         (RateLimited(retry_after=301), attempt(), GiveUp),
         (QuotaExhausted(), attempt(), Stop),

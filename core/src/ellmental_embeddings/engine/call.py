@@ -36,6 +36,7 @@ class Part:
         began: when its first request was sent.
         fates: what the service said of this part and of its other half, where it failed them
             without a reason; shared by the two.
+        other: its other half, held back until it is known whether this one has the bad text.
     """
 
     pieces: Sequence[int]
@@ -46,6 +47,7 @@ class Part:
     bad_replies: int = 0
     began: float | None = None
     fates: list[str] = field(default_factory=list)
+    other: Part | None = None
 
     def halves(self, *, suspect: bool, before: Limits | None) -> tuple[Part, Part]:
         """Two parts of the same pieces."""

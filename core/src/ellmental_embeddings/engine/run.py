@@ -18,6 +18,7 @@ from ..errors import (
     EmbeddingError,
     PluginError,
     RateLimited,
+    TextRejected,
     Unavailable,
 )
 from ..result import Outcome, Usage
@@ -179,23 +180,49 @@ class Engine:
     async def _work(self, call: CallState) -> None:
         while call.queue:
             part = call.queue.popleft()
+            succeeded = False
             if len(part.pieces) > 1 and not call.fits(part, self.service.limits):
                 self._halve(call, part, suspect=part.suspect)
             else:
-                await self._deliver(call, part)
+                succeeded = await self._deliver(call, part)
+            if part.other is not None:
+                self._take_up(call, part.other, is_bad=succeeded)
 
-    def _halve(self, call: CallState, part: Part, *, suspect: bool) -> None:
-        """Queue the halves of a part. Its worker goes on with one, a new worker takes one."""
-        first, second = part.halves(suspect=suspect, before=part.before)
-        if suspect and self.service.last_success < call.began:
-            # Nothing has succeeded yet: others first, to see whether it is the service.
-            call.queue.extend((first, second))
-        else:
-            call.queue.extendleft((second, first))
+    def _take_up(self, call: CallState, other: Part, *, is_bad: bool) -> None:
+        """Queue a half that was held back; where it has the bad text, without asking again."""
+        if is_bad and len(other.pieces) > 1:
+            self._halve(call, other, suspect=True, one_first=True)
+            return
+        call.queue.appendleft(other)
         call.workers.create_task(self._work(call))
 
-    async def _deliver(self, call: CallState, part: Part) -> None:
-        """Send one part until its texts have vectors, are divided further, or have failed."""
+    def _halve(
+        self, call: CallState, part: Part, *, suspect: bool, one_first: bool = False
+    ) -> None:
+        """Queue the halves of a part. Its worker goes on with one, a new worker takes one.
+
+        With ``one_first`` the second is held back: if the first is taken, the bad text that is
+        looked for is in the second, which is halved unsent. So it is found with at most
+        2 log2(texts) requests.
+        """
+        first, second = part.halves(suspect=suspect, before=part.before)
+        halves = [first] if one_first else [first, second]
+        if suspect and self.service.last_success < call.began:
+            # Nothing has succeeded yet: others first, to see whether it is the service.
+            call.queue.extend(halves)
+        else:
+            call.queue.extendleft(reversed(halves))
+        if one_first:
+            first.other = second
+        else:
+            call.workers.create_task(self._work(call))
+
+    async def _deliver(self, call: CallState, part: Part) -> bool:
+        """Send one part until its texts have vectors, are divided further, or have failed.
+
+        Returns:
+            True where all of them have vectors.
+        """
         clock = asyncio.get_running_loop().time
         texts = call.texts_of(part)
         tokens = call.tokens_of(part)
@@ -219,11 +246,11 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - no reply, however odd, ends in a traceback
                 failure = PluginError(f"a reply could not be used: {type(error).__name__}: {error}")
             else:
-                return
+                return True
             finally:
                 self._pace.release()
             if not await self._handled(call, part, failure, clock() - part.began):
-                return
+                return False
 
     def _within(self, left: float) -> float:
         """Seconds for a request of a batch that has so many left until its deadline."""
@@ -275,7 +302,8 @@ class Engine:
                     await asyncio.sleep(wait)
                 return True
             case retry.Halve(suspect):
-                self._halve(call, part, suspect=suspect)
+                one_first = isinstance(error, TextRejected)
+                self._halve(call, part, suspect=suspect, one_first=one_first)
             case retry.Drop(index, reason):
                 call.placement.fail([part.pieces[index]], reason)
                 call.queue.appendleft(part.without(index))
