@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .backend import Backend, Batch, Limits, ModelInfo, RateStatus, Reply, Role
     from .catalogue import GeneratorStatus, describe_generator, installed_generators
+    from .completions import CompletedBatch, Completions
     from .errors import (
         AuthenticationFailed,
         BadReply,
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
         TextTooLong,
         Unavailable,
     )
-    from .generator import EmbeddingGenerator, load_generator
+    from .generator import EmbeddingGenerator
     from .hookspecs import hookimpl
+    from .loading import load_generator
     from .result import Embeddings, Outcome, Space, Usage
     from .settings import BackendSettings, CoreSettings, SettingWarning, list_variables
     from .spec import GeneratorSpec
@@ -43,6 +45,8 @@ __all__ = [
     "BadReply",
     "Batch",
     "BatchTooLarge",
+    "CompletedBatch",
+    "Completions",
     "ConfigurationError",
     "CoreSettings",
     "EmbeddingError",
@@ -79,9 +83,11 @@ __all__ = [
 
 _HOMES = {
     "backend": ("Backend", "Batch", "Limits", "ModelInfo", "RateStatus", "Reply", "Role"),
+    "completions": ("CompletedBatch", "Completions"),
     "catalogue": ("GeneratorStatus", "describe_generator", "installed_generators"),
-    "generator": ("EmbeddingGenerator", "load_generator"),
+    "generator": ("EmbeddingGenerator",),
     "hookspecs": ("hookimpl",),
+    "loading": ("load_generator",),
     "result": ("Embeddings", "Outcome", "Space", "Usage"),
     "settings": ("BackendSettings", "CoreSettings", "SettingWarning", "list_variables"),
     "spec": ("GeneratorSpec",),

@@ -1,23 +1,21 @@
-"""What a user holds: ``load_generator`` and the EmbeddingGenerator it returns."""
+"""What a user holds: the EmbeddingGenerator that ``load_generator`` returns."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import as_list, check_arguments, refuse_single
+from .completions import Completions
 from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
 from .loop import Call, LoopThread, end_all, end_all_async
-from .registry import Registry, blocked_dists, import_object, make_backend
 from .result import Embeddings, Space
-from .settings import BackendSettings, SettingWarning, build_settings, policy_of, variable_names
+from .settings import policy_of
 from .streaming import Streaming
-from .variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -25,64 +23,16 @@ if TYPE_CHECKING:
     from typing import Literal, Self
 
     from .backend import Backend, Limits, ModelInfo, Role
+    from .engine.watch import Watch
     from .settings import CoreSettings
 
     OnError = Literal["raise", "keep"]
 
-__all__ = ["EmbeddingGenerator", "load_generator"]
+__all__ = ["EmbeddingGenerator"]
 
 _BATCHES_PER_WINDOW = 8
 """A stream hands out parts of so many batches: enough to fold duplicates and to keep requests
 in flight while the oldest part is finished, few enough to stay small in memory."""
-
-
-def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGenerator:
-    """Load an embedding generator.
-
-    Args:
-        name: which one; by default what EMBEDDING_GENERATOR says, else LOCAL.
-        **settings: settings by their variable's name, e.g. ``BATCH_SIZE=100``; they win over
-            the environment and ``.env``.
-
-    Returns:
-        The generator, ready to use. Nothing was sent yet. Close it, or use it in a ``with``.
-
-    Raises:
-        GeneratorNotFound: no installed plugin offers it; says what to install.
-        PluginError: its plugin is broken.
-        ConfigurationError: variables are missing, wrong or unknown; all of them are named.
-    """
-    given = {key.upper(): value for key, value in settings.items()}
-    if name is not None:
-        other = given.setdefault("EMBEDDING_GENERATOR", name)
-        if other != name:
-            raise ConfigurationError(f"two generators were asked for: {name} and {other}")
-    variables = Variables(given)
-    chosen = variables.find("EMBEDDING_GENERATOR")
-    wanted = str(chosen[0]).strip().upper() if chosen else "LOCAL"
-    registry = Registry(blocked_dists(variables))
-    if chosen is None and "LOCAL" not in registry.names():
-        installed = ", ".join(registry.names()) or "none"
-        raise ConfigurationError(
-            "EMBEDDING_GENERATOR is not set, and its default LOCAL is not installed. "
-            f"Installed: {installed}. Set EMBEDDING_GENERATOR to one of them, or install the "
-            "default with: pip install ellmental-embeddings-local"
-        )
-    offer = registry.choose(wanted, variables)
-    settings_class: type[BackendSettings] = import_object(
-        offer.spec.settings, offer.dist, BackendSettings
-    )
-    known = [
-        variable
-        for field in settings_class.model_fields
-        for variable in variable_names(settings_class, field)
-    ]
-    for as_set, meant in variables.near_misses(known):
-        warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
-    built = build_settings(settings_class, variables, needed_by=offer.spec.label)
-    return EmbeddingGenerator(
-        offer.spec.label, offer.dist, built, lambda: make_backend(offer, built)
-    )
 
 
 class EmbeddingGenerator:
@@ -241,6 +191,37 @@ class EmbeddingGenerator:
         self._check(role, instruction, on_error)
         return self._streaming(role, instruction, on_error).astream(texts)
 
+    def as_completed(
+        self, texts: Iterable[str], *, role: Role = "document", instruction: str | None = None
+    ) -> Completions:
+        """Embed any number of texts, and hand out each batch as soon as it is finished.
+
+        For whoever stores every finished batch at once, so that nothing is paid for twice:
+        ``stream`` holds a batch back until all before it are finished. The iterable is read in
+        the caller's thread, a bounded number of texts ahead. A request counts as in flight
+        until the next batch is asked for: at any time at most EMBEDDING_MAX_CONCURRENCY times
+        BATCH_SIZE texts have been sent and not been handed out and done with.
+
+        Returns:
+            An iterator of (positions, result), see CompletedBatch. Failed texts are NaN rows, in
+            ``result.failed``; its ``stop`` ends it gently.
+
+        Raises:
+            EmbeddingError: while iterating: the service as a whole cannot be used. All that was
+                finished, and what was in flight, has been handed out then.
+        """
+        refuse_single(texts)
+        self._check(role, instruction, "keep")
+        size, ahead = self._windows()
+        return Completions(
+            texts,
+            begin=lambda window, watch: self._begin(window, role, instruction, "keep", watch),
+            loop=self._loop,
+            space=lambda: self._space(role, instruction),
+            size=size,
+            ahead=ahead,
+        )
+
     def close(self) -> None:
         """Cancel what runs and give back what is held. Closing twice is fine."""
         if not self._closed:
@@ -285,7 +266,12 @@ class EmbeddingGenerator:
     # From here on: how the two faces reach the one engine.
 
     def _begin(
-        self, texts: Sequence[object], role: Role, instruction: str | None, on_error: OnError
+        self,
+        texts: Sequence[object],
+        role: Role,
+        instruction: str | None,
+        on_error: OnError,
+        watch: Watch | None = None,
     ) -> Call[Ran]:
         self._check(role, instruction, on_error)
         if self._process != os.getpid():
@@ -298,7 +284,9 @@ class EmbeddingGenerator:
                 "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
             )
         told = self._instruction(role) if instruction is None else instruction
-        return self._loop.call(self._engine.run(texts, role=role, instruction=told or None))
+        return self._loop.call(
+            self._engine.run(texts, role=role, instruction=told or None, watch=watch)
+        )
 
     def _check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
         check_arguments(role, instruction, on_error, self._instruction(role))
@@ -327,15 +315,20 @@ class EmbeddingGenerator:
         return self._concluded(ran, role, instruction, on_error)
 
     def _streaming(self, role: Role, instruction: str | None, on_error: OnError) -> Streaming:
-        batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
-        in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
+        size, ahead = self._windows()
         return Streaming(
             begin=lambda window: self._begin(window, role, instruction, on_error),
             conclude=lambda ran, start: self._concluded(ran, role, instruction, on_error, start),
             keep=lambda error, ran: keep_finished(error, ran, self._space(role, instruction)),
-            size=batch * _BATCHES_PER_WINDOW,
-            ahead=in_flight // _BATCHES_PER_WINDOW + 2,
+            size=size,
+            ahead=ahead,
         )
+
+    def _windows(self) -> tuple[int, int]:
+        """Texts in a window of a stream, and windows under way."""
+        batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
+        in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
+        return batch * _BATCHES_PER_WINDOW, in_flight // _BATCHES_PER_WINDOW + 2
 
     def _concluded(
         self, ran: Ran, role: Role, instruction: str | None, on_error: OnError, start: int = 0

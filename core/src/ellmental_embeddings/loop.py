@@ -64,6 +64,10 @@ class Call(Generic[T]):
         """Whether it has ended, well or not."""
         return self._settled.done()
 
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call this once it has ended, at once where it has; on whatever thread that is."""
+        self._settled.add_done_callback(lambda _: callback())
+
     def abandon(self) -> None:
         """Whoever waits for it need not wait any longer: it will not end in time, or not at all."""
         if not self._settled.done():
@@ -134,6 +138,11 @@ class LoopThread:
             call = Call(self.loop, coroutine)
             self._calls.add(call)
         return call
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call this on the loop, soon; nothing happens where it is closed already."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(callback)
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Cancel what runs, run ``last``, and end the thread. Further calls do nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..result import Usage
 from .hopeless import Hope
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..backend import Limits, Role
     from ..errors import EmbeddingError
+    from ..result import Outcome
     from .place import Placement
     from .plan import Plan
+    from .watch import Watch
 
-__all__ = ["CallState", "Part"]
+__all__ = ["CallState", "Part", "Ran"]
 
 
 @dataclass(slots=True)
@@ -72,6 +78,7 @@ class CallState:
         began: when it began, on the loop's clock.
         hope: whether it is worth going on.
         stopped: what ended it early, else None.
+        watch: who is told of each batch, else None.
     """
 
     plan: Plan
@@ -86,6 +93,35 @@ class CallState:
     tokens: int | None = 0
     hope: Hope = field(default_factory=Hope)
     stopped: EmbeddingError | asyncio.CancelledError | None = field(default=None)
+    watch: Watch | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self.watch is not None and self.watch.drain.begun
+
+    def asked(self) -> None:
+        """A request of this call is sent."""
+        if self.watch is not None:
+            self.watch.drain.asked()
+
+    def answered(self) -> None:
+        """A request of this call has ended."""
+        if self.watch is not None:
+            self.watch.drain.answered()
+
+    def usage_of(self, part: Part | None, texts: int, tokens: int | None, now: float) -> Usage:
+        """What the requests took that decided some texts; none did where the plan decided."""
+        if part is None:
+            return Usage(texts=texts, unique=0, requests=0, retries=0, tokens=0, seconds=0.0)
+        return Usage(
+            texts=texts,
+            unique=len(part.pieces),
+            requests=part.tries,
+            retries=part.tries - (not part.again),
+            tokens=tokens,
+            seconds=now - (now if part.began is None else part.began),
+        )
 
     def texts_of(self, part: Part) -> tuple[str, ...]:
         """What is sent for a part."""
@@ -105,3 +141,21 @@ class CallState:
                 or sum(self.plan.sizes[piece] for piece in part.pieces) <= limits.bytes
             )
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a call came to.
+
+    Attributes:
+        vectors: float32, shape (texts, dimensions), NaN rows for failed texts.
+        outcomes: per text.
+        usage: what it took.
+        stopped: the error that ended the call before its end, else None; a CancelledError
+            where it was cancelled.
+    """
+
+    vectors: NDArray[np.float32]
+    outcomes: list[Outcome]
+    usage: Usage
+    stopped: EmbeddingError | asyncio.CancelledError | None = None

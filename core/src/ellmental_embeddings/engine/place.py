@@ -35,6 +35,7 @@ class Placement:
         self._row = np.full(len(plan.pieces), -1, dtype=np.int64)
         whole = np.flatnonzero(plan.piece_of >= 0)[::-1]
         self._row[plan.piece_of[whole]] = whole
+        self._taken = np.zeros(len(plan.piece_of), dtype=bool)
         self._in_parts = {piece for pieces in plan.split.values() for piece in pieces}
 
     @property
@@ -128,6 +129,44 @@ class Placement:
         failed = [text for text, outcome in enumerate(outcomes) if outcome.error is not None]
         matrix[failed] = np.nan
         return matrix, outcomes
+
+    def take_decided(
+        self, width: int, *, normalised: bool | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], list[Outcome]]:
+        """The texts decided since the last time: (positions, their rows, their outcomes).
+
+        Args:
+            width: dimensions, for the case that nothing has succeeded yet.
+            normalised: as of ``finish``.
+        """
+        plan = self._plan
+        known = self._done.copy()
+        known[list(self._errors)] = True
+        decided = ~self._taken  # a text that was refused in the plan has no piece to wait for
+        whole = plan.piece_of >= 0
+        decided[whole] &= known[plan.piece_of[whole]]
+        for text, pieces in plan.split.items():
+            decided[text] &= all(known[piece] for piece in pieces)
+        positions = np.flatnonzero(decided)
+        self._taken[positions] = True
+        outcomes = [self._outcome(text) for text in positions.tolist()]
+        good = np.array([outcome.error is None for outcome in outcomes], dtype=bool)
+        rows = np.full((len(positions), self.width or width), np.nan, dtype=np.float32)
+        of_one = good & whole[positions]
+        if of_one.any():
+            assert self._matrix is not None
+            rows[of_one] = self._matrix[self._row[plan.piece_of[positions[of_one]]]]
+        for place in np.flatnonzero(good & ~whole[positions]).tolist():
+            rows[place] = self._mean(plan.split[int(positions[place])], normalised=normalised)
+        return positions, rows, outcomes
+
+    def _outcome(self, text: int) -> Outcome:
+        """What became of one text whose pieces are all decided."""
+        outcome = self._plan.outcomes.get(text, OK)
+        piece = int(self._plan.piece_of[text])
+        pieces = self._plan.split.get(text, ()) if piece < 0 else (piece,)
+        error = next((self._errors[piece] for piece in pieces if piece in self._errors), None)
+        return outcome if error is None else replace(outcome, status="failed", error=error)
 
     def _copy_to_duplicates(self, matrix: NDArray[np.float32]) -> None:
         piece_of = self._plan.piece_of

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -24,21 +23,23 @@ from ..errors import (
 from ..result import Outcome, Usage
 from . import retry
 from .ask import Asker
-from .call import CallState, Part
+from .call import CallState, Part, Ran
 from .hopeless import HOPELESS_PER_TEXT
 from .pace import Pace
 from .place import Placement
 from .plan import Plan, Rules, group, make_plan
 from .service import Service
 from .threads import in_thread
+from .watch import Decided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from numpy.typing import NDArray
 
     from ..backend import Backend
     from .policy import Policy
+    from .watch import Watch
 
 __all__ = ["Engine", "Ran"]
 
@@ -46,24 +47,6 @@ log = logging.getLogger("ellmental_embeddings")
 
 _INLINE_CHARACTERS = 200_000
 """Plans of longer input are made in a thread, so that the loop keeps answering others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """What a call came to.
-
-    Attributes:
-        vectors: float32, shape (texts, dimensions), NaN rows for failed texts.
-        outcomes: per text.
-        usage: what it took.
-        stopped: the error that ended the call before its end, else None; a CancelledError
-            where it was cancelled.
-    """
-
-    vectors: NDArray[np.float32]
-    outcomes: list[Outcome]
-    usage: Usage
-    stopped: EmbeddingError | asyncio.CancelledError | None = None
 
 
 _LEAST_SECONDS = 1.0
@@ -101,10 +84,18 @@ class Engine:
         most = self.policy.max_concurrency
         return min(most, self.service.limits.concurrency or most)
 
-    async def run(self, texts: Sequence[object], *, role: Role, instruction: str | None) -> Ran:
+    async def run(
+        self,
+        texts: Sequence[object],
+        *,
+        role: Role,
+        instruction: str | None,
+        watch: Watch | None = None,
+    ) -> Ran:
         """Embed all texts, however long it takes; never raises for a text's or service's fault.
 
-        Cancelling it makes it return what was finished, with ``stopped`` set.
+        Cancelling it makes it return what was finished, with ``stopped`` set. What looks on is
+        told of every batch as soon as it is decided, and may let the call run out.
         """
         began = time.monotonic()
         native = self.backend.takes_instruction
@@ -120,7 +111,9 @@ class Engine:
             queue=deque(Part(pieces) for pieces in batches),
             workers=asyncio.TaskGroup(),
             began=asyncio.get_running_loop().time(),
+            watch=watch,
         )
+        self._tell(call)  # what the plan alone has decided
         try:
             async with call.workers as workers:
                 for _ in range(min(self.concurrency, len(call.queue))):
@@ -178,7 +171,7 @@ class Engine:
         return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
 
     async def _work(self, call: CallState) -> None:
-        while call.queue:
+        while call.queue and not call.draining:
             part = call.queue.popleft()
             succeeded = False
             if len(part.pieces) > 1 and not call.fits(part, self.service.limits):
@@ -228,27 +221,34 @@ class Engine:
         tokens = call.tokens_of(part)
         while True:
             await self._pace.acquire(tokens)
+            if call.draining:
+                self._pace.release()
+                return False
             part.began = clock() if part.began is None else part.began
             left = self.policy.deadline - (clock() - part.began)
             part.tries += 1
             call.requests += 1
             call.retries += part.again or part.tries > 1
             room = call.placement.room(part.pieces, self.service.width)
+            call.asked()
             try:
                 reply = await self._asker.ask(
                     Batch(texts, call.role, call.instruction, room),
                     within=self._within(left),
                 )
                 vectors = self.service.believe(reply, len(texts), clock())
-                self._succeeded(call, part, reply, vectors)
+                taken = self._succeeded(call, part, reply, vectors)
             except EmbeddingError as error:
                 failure = error
             except Exception as error:  # noqa: BLE001 - no reply, however odd, ends in a traceback
                 failure = PluginError(f"a reply could not be used: {type(error).__name__}: {error}")
             else:
+                if taken is not None:
+                    await taken
                 return True
             finally:
                 self._pace.release()
+                call.answered()
             if not await self._handled(call, part, failure, clock() - part.began):
                 return False
 
@@ -259,7 +259,8 @@ class Engine:
 
     def _succeeded(
         self, call: CallState, part: Part, reply: Reply, vectors: NDArray[np.float32]
-    ) -> None:
+    ) -> Awaitable[None] | None:
+        """Put the vectors in their places; what to wait for until they are taken from there."""
         if call.placement.width not in (None, vectors.shape[1]):
             # The width that the first answer gave was the wrong one.
             pieces = call.placement.forget()
@@ -273,6 +274,21 @@ class Engine:
         self._pace.narrow(self.concurrency)
         if call.tokens is not None:
             call.tokens = call.tokens + reply.tokens if _is_count(reply.tokens) else None
+        return self._tell(call, part, reply.tokens if _is_count(reply.tokens) else None)
+
+    def _tell(
+        self, call: CallState, part: Part | None = None, tokens: int | None = 0
+    ) -> Awaitable[None] | None:
+        """Tell who looks on what is decided now, after a part or before the first."""
+        if call.watch is None:
+            return None
+        positions, vectors, outcomes = call.placement.take_decided(
+            self.service.width or 0, normalised=self.backend.model.normalised
+        )
+        if not len(positions):
+            return None
+        usage = call.usage_of(part, len(positions), tokens, asyncio.get_running_loop().time())
+        return call.watch.tell(Decided(positions, vectors, outcomes, usage))
 
     async def _handled(
         self, call: CallState, part: Part, error: EmbeddingError, spent: float
@@ -281,6 +297,8 @@ class Engine:
         part.bad_replies += isinstance(error, BadReply)
         self._learn(part, error)
         self._stop_if_hopeless(call, part, error)
+        if call.draining:  # undecided, and nothing more is sent
+            return False
         step = retry.next_step(
             error,
             retry.Attempt(
@@ -311,12 +329,11 @@ class Engine:
                 call.placement.fail(part.pieces, reason)
                 if isinstance(error, BatchTooLarge) and part.before is not None:
                     self.service.limits = part.before
-            case retry.GiveUp(reason):
+            case retry.GiveUp(reason) if self.service.last_success >= (part.began or 0.0):
                 call.placement.fail(part.pieces, reason)
-                if self.service.last_success < (part.began or 0.0):
-                    self._stop(call, reason)
-            case retry.Stop(reason):
+            case retry.GiveUp(reason) | retry.Stop(reason):
                 self._stop(call, reason)
+        self._tell(call, part)
         return False
 
     def _say_waiting(self, error: EmbeddingError, part: Part, spent: float, wait: float) -> None:
@@ -360,7 +377,9 @@ class Engine:
 
     def _stop(self, call: CallState, error: EmbeddingError) -> None:
         call.stopped = call.stopped or error
-        raise _Stopped
+        if call.watch is None:
+            raise _Stopped
+        call.watch.drain.begin()
 
 
 def _unsent(stopped: EmbeddingError | asyncio.CancelledError | None) -> EmbeddingError:
