@@ -123,6 +123,7 @@ def test_what_is_known_before_the_first_request() -> None:
         OPENAI_MAX_INPUTS=32,
         OPENAI_MAX_REQUEST_TOKENS=16384,
         OPENAI_MAX_TEXT_TOKENS=512,
+        OPENAI_TOKENIZER="bytes",
     ) as generator:
         limits = generator.limits
         assert (limits.items, limits.tokens, limits.tokens_per_text) == (32, 16384, 512)

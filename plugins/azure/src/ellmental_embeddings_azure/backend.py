@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from ellmental_embeddings import ConfigurationError, Limits
+from ellmental_embeddings import ConfigurationError
 from ellmental_embeddings_openai import CompatibleBackend, Endpoint, Names, parsed_headers
 
 from .refusals import AZURE_RULES
@@ -52,13 +52,12 @@ class AzureBackend(CompatibleBackend):
                 query={} if version == "v1" else {"api-version": version},
                 dimensions=dimensions,
                 encoding=settings.openai_encoding_format,
-                names=Names(url="AZURE_OPENAI_ENDPOINT", version=f"AZURE_OPENAI_VERSION={version}"),
+                names=Names(
+                    url="AZURE_OPENAI_ENDPOINT",
+                    version=f"AZURE_OPENAI_VERSION={version}",
+                    length="OPENAI_MAX_TEXT_TOKENS and OPENAI_TOKENIZER",
+                ),
             ),
-        )
-        self.limits = Limits(
-            items=settings.openai_max_inputs,
-            tokens=settings.openai_max_request_tokens,
-            tokens_per_text=settings.openai_max_text_tokens,
         )
         self._by_directory = by_directory
         self._tokens: TokenSource | None = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint, Names
     from .failures import Asked, Rule, Said
     from .headers import HeaderLines, parsed_headers
+    from .measure import Measure
     from .settings import CompatibleSettings, Key, Word, missing
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Endpoint",
     "HeaderLines",
     "Key",
+    "Measure",
     "Names",
     "Rule",
     "Said",
@@ -43,6 +45,7 @@ _HOMES = {
     "endpoint": ("Endpoint", "Names"),
     "failures": ("Asked", "Rule", "Said"),
     "headers": ("HeaderLines", "parsed_headers"),
+    "measure": ("Measure",),
     "settings": ("CompatibleSettings", "Key", "Word", "missing"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

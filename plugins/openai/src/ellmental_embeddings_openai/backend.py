@@ -9,19 +9,22 @@ from ellmental_embeddings import ConfigurationError, Limits, ModelInfo
 
 from .address import is_openai
 from .compatible import CompatibleBackend
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Names
 from .failures import MOST_INPUTS
 from .headers import parsed_headers
+from .measure import CL100K
 from .models import OPENAI_MODELS
-from .tokens import counter
 
 if TYPE_CHECKING:
     from .settings import OpenAISettings
 
 __all__ = ["OpenAIBackend"]
 
-_TOKENS_PER_REQUEST = 300_000
-_TOKENS_PER_TEXT = 8_192
+_LIMITS = Limits(items=MOST_INPUTS, tokens=300_000, tokens_per_text=8_192)
+"""OpenAI's, of all its embedding models."""
+
+_LENGTH = "OPENAI_MAX_TEXT_TOKENS and OPENAI_TOKENIZER"
+_LENGTH_OPENAI = "OPENAI_TOKENIZER"
 
 _AZURE_HOSTS = tuple(
     f".{service}.azure.{domain}"
@@ -48,6 +51,7 @@ class OpenAIBackend(CompatibleBackend):
         # ada-002 refuses the argument, even with its own width.
         sends = settings.openai_send_dimensions and (known is None or known.shortens)
         key = settings.openai_api_key
+        self.limits = _LIMITS if own else Limits()
         super().__init__(
             settings,
             Endpoint(
@@ -58,22 +62,13 @@ class OpenAIBackend(CompatibleBackend):
                 headers=_headers(settings),
                 dimensions=dimensions if sends else None,
                 encoding=settings.openai_encoding_format,
+                names=Names(length=_LENGTH_OPENAI if own else _LENGTH),
             ),
-        )
-        self._counts = own
-        self.limits = Limits(
-            items=settings.openai_max_inputs or (MOST_INPUTS if own else None),
-            tokens=settings.openai_max_request_tokens or (_TOKENS_PER_REQUEST if own else None),
-            tokens_per_text=settings.openai_max_text_tokens or (_TOKENS_PER_TEXT if own else None),
+            measure=CL100K if own else None,
         )
         if known is not None:
             width = dimensions or known.dimensions
             self.model = ModelInfo(name=settings.openai_model, dimensions=width, normalised=True)
-
-    def count_tokens(self, text: str) -> int | None:
-        """Tokens of a text for OpenAI's models; None elsewhere, or without tiktoken's files."""
-        count = counter() if self._counts else None
-        return None if count is None else count(text)
 
 
 def _headers(settings: OpenAISettings) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ellmental_embeddings import (
     Backend,
     Batch,
     ConfigurationError,
+    Limits,
     ModelInfo,
     Reply,
 )
@@ -21,10 +22,12 @@ from .answer import Answer, TokenLevel, read_answer
 from .client import Client, merged
 from .exceptions import translated
 from .failures import RULES, ArgumentRefused, Asked, failure
+from .measure import measure_for
 from .models import OPENAI_MODELS, canonical
 from .rates import rate_status
 from .request import Form
 from .said import heard
+from .settings import CompatibleSettings
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from .endpoint import Endpoint
     from .failures import Rule
+    from .measure import Measure
 
 __all__ = ["CompatibleBackend"]
 
@@ -49,7 +53,8 @@ class CompatibleBackend(Backend):
     sent again without it. That is asking differently, not a retry; the core retries.
 
     Attributes:
-        limits: set by subclasses, where they are known; what is not is learnt by the core.
+        limits: set by subclasses before ``__init__``, where they are known; what is not is learnt
+            by the core.
         model: its name is the one asked for, unless ``names_model`` is False.
         names_model: False where what is asked for is no model's name (Azure's deployments):
             the model is then the one that the answers name.
@@ -58,14 +63,26 @@ class CompatibleBackend(Backend):
     Args:
         settings: the core's, for EMBEDDING_TIMEOUT.
         endpoint: where the service is and what it is told.
+        measure: how the service counts tokens, where that is known.
+
+    Settings that inherit from CompatibleSettings win over both ``limits`` and ``measure``.
+
+    Raises:
+        ConfigurationError: when OPENAI_MAX_TEXT_TOKENS is set and tokens cannot be counted.
     """
 
     names_model: ClassVar[bool] = True
     rules: ClassVar[tuple[Rule, ...]] = ()
 
-    def __init__(self, settings: BackendSettings, endpoint: Endpoint) -> None:
+    def __init__(
+        self, settings: BackendSettings, endpoint: Endpoint, *, measure: Measure | None = None
+    ) -> None:
         super().__init__(settings)
         self.endpoint = endpoint
+        self._measure = measure
+        if isinstance(settings, CompatibleSettings):
+            self._measure = measure_for(settings, measure, self.limits)
+            self.limits = _limits_of(settings, self.limits)
         if self.names_model:
             self.model = ModelInfo(name=canonical(endpoint.model))
         self._timeout = settings.embedding_timeout
@@ -88,6 +105,14 @@ class CompatibleBackend(Backend):
             refused: the headers that ``authorization`` had returned.
         """
         return False
+
+    def count_tokens(self, text: str) -> int | None:
+        """Tokens of a text, where they can be counted."""
+        return None if self._measure is None else self._measure.count(text)
+
+    def most_tokens(self, text: str) -> int:
+        """UTF-8 bytes at least: an upper bound of its tokens."""
+        return super().most_tokens(text) if self._measure is None else self._measure.most(text)
 
     async def embed(self, batch: Batch) -> Reply:
         """Embed a batch with one request.
@@ -182,6 +207,16 @@ class CompatibleBackend(Backend):
         self.model = replace(self.model, name=name)
         if name in OPENAI_MODELS and self.model.normalised is None and _is_unit(answer.vectors):
             self.model = replace(self.model, normalised=True)
+
+
+def _limits_of(settings: CompatibleSettings, known: Limits) -> Limits:
+    """What the user says of a service's limits, else what is known of them."""
+    return replace(
+        known,
+        items=settings.openai_max_inputs or known.items,
+        tokens=settings.openai_max_request_tokens or known.tokens,
+        tokens_per_text=settings.openai_max_text_tokens or known.tokens_per_text,
+    )
 
 
 def _is_unit(vectors: NDArray[np.float32]) -> bool:

@@ -13,12 +13,21 @@ __all__ = ["Endpoint", "Names"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What the user's variables are called, for messages that name the one to look at."""
+    """What the user's variables are called, for messages that name the one to look at.
+
+    Attributes:
+        key: the key's.
+        model: the model's.
+        url: the address's.
+        version: the API version's, with its value.
+        length: what to set so that EMBEDDING_OVERLONG can cut a text; empty where nothing helps.
+    """
 
     key: str = "OPENAI_API_KEY"
     model: str = "OPENAI_MODEL"
     url: str = "OPENAI_BASE_URL"
     version: str = ""
+    length: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

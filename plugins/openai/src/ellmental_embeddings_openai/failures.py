@@ -128,6 +128,7 @@ _QUOTA = (
     r"insufficient_quota|billing_(hard_limit|not_active)|quota_exceeded|insufficient_(credits|user)"
 )
 _SERVER = {408, 409, 424, 425, *range(500, 600)}
+_SHORTEN = "Shorten it, or split it.{length}"
 _REFUSALS = {400, 413, 422}
 """What is wrong with a request is said with these; a 500's words are about the server."""
 
@@ -295,7 +296,7 @@ RULES: tuple[Rule, ...] = (
         status={500},  # llama.cpp, Ollama
         words=r"too large to process|input length exceeds the context",
         becomes=_rejected(TextTooLong),
-        remedy="Shorten it, or split it.",
+        remedy=_SHORTEN,
     ),
     Rule(
         status=_REFUSALS,
@@ -303,13 +304,13 @@ RULES: tuple[Rule, ...] = (
         r"|input length exceeds|must have less than \d+ tokens|longer than the maximum"
         r"|exceeds? (the )?(maximum |available )?context|at most \d+ characters)",
         becomes=_rejected(TextTooLong),
-        remedy="Shorten it, or split it.",
+        remedy=_SHORTEN,
     ),
     Rule(
         status=_REFUSALS,
         code="exceed_context_size",
         becomes=_rejected(TextTooLong),
-        remedy="Shorten it, or split it.",
+        remedy=_SHORTEN,
     ),
     Rule(
         code="content_filter",
@@ -373,6 +374,9 @@ def _told(said: Said, asked: Asked, remedy: str) -> str:
             "url": f"{names.url} ({endpoint.url})",
             "address": f"{endpoint.url}/embeddings",
             "version": names.version,
+            "length": f" To have EMBEDDING_OVERLONG do so, set {names.length}."
+            if names.length
+            else "",
             "location": f" ({location})" if location else "",
             "wait": f"{(said.retry_after or 0) / 3600:.0f} h",
         }

@@ -18,6 +18,7 @@ from ellmental_embeddings import BackendSettings
 
 from .address import OPENAI_URL, is_openai, normalised_url
 from .headers import HeaderLines
+from .measure import ENCODING, tokenizer_file
 from .models import OPENAI_MODELS, mistaken_name
 
 __all__ = ["CompatibleSettings", "Key", "OpenAISettings", "Word", "missing"]
@@ -63,6 +64,17 @@ def _sendable_word(word: str) -> str:
     return word
 
 
+def _a_tokenizer(name: str | None) -> str | None:
+    if not name or name.lower() in {"bytes", ENCODING}:
+        return name.lower() if name else None
+    if tokenizer_file(name) is None:
+        raise ValueError(
+            "there is no such file, or no tokenizer.json in that folder. Set it to the model's "
+            f"tokenizer.json, to {ENCODING}, or to bytes"
+        )
+    return name
+
+
 Key = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_sendable)]
 """A key: white space and line ends around it are dropped, what no header can hold is refused."""
 
@@ -89,8 +101,16 @@ class CompatibleSettings(BackendSettings):
         default=None,
         ge=1,
         description="Most tokens the model takes in one text; longer texts are handled as "
-        "EMBEDDING_OVERLONG says instead of being sent. Only where tokens can be counted: "
-        "OpenAI's own models with [tokens] installed; elsewhere split texts before.",
+        "EMBEDDING_OVERLONG says instead of being sent. For other models than OpenAI's, "
+        "OPENAI_TOKENIZER says how they are counted.",
+    )
+    openai_tokenizer: Annotated[
+        str | None, BeforeValidator(_stripped), AfterValidator(_a_tokenizer)
+    ] = Field(
+        default=None,
+        description="How a text's tokens are counted: the model's tokenizer.json (or its folder), "
+        "cl100k_base for OpenAI's models at another address, or bytes: no text has more tokens "
+        "than those.",
     )
     openai_encoding_format: Literal["base64", "float"] = Field(
         default="base64",

@@ -7,6 +7,7 @@ wait for a network, so it is asked only where the file is in its cache and is th
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import tempfile
 from functools import cache
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["VOCABULARY", "VOCABULARY_SHA256", "counter"]
+__all__ = ["VOCABULARY", "VOCABULARY_SHA256", "counter", "missing"]
 
 VOCABULARY = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 """The name of cl100k_base in tiktoken's cache: the SHA-1 of the address it comes from."""
@@ -37,6 +38,22 @@ def counter() -> Callable[[str], int] | None:
     except Exception:  # noqa: BLE001 - it is an optional help, whatever is wrong with it
         return None
     return lambda text: len(encoding.encode_ordinary(text))
+
+
+def missing() -> str:
+    """Why there is no counter, and what to do."""
+    if importlib.util.find_spec("tiktoken") is None:
+        return (
+            "tiktoken is not installed. Install it with: pip install "
+            "'ellmental-embeddings-openai[tokens]'"
+        )
+    folder = _cache_folder()
+    place = "TIKTOKEN_CACHE_DIR, which is empty" if folder is None else str(folder)
+    return (
+        f"tiktoken's vocabulary is not in its cache ({place}; a file named {VOCABULARY}). Where "
+        "there is a network, tiktoken.get_encoding('cl100k_base') puts it there; elsewhere copy "
+        "the file, and set TIKTOKEN_CACHE_DIR to its folder"
+    )
 
 
 def _is_cached() -> bool:
