@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..result import Usage
 from .hopeless import Hope
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 __all__ = ["CallState", "Part", "Ran"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -125,22 +127,27 @@ class CallState:
 
     def texts_of(self, part: Part) -> tuple[str, ...]:
         """What is sent for a part."""
-        return tuple(self.plan.pieces[piece] for piece in part.pieces)
+        return tuple(_of(part, self.plan.pieces))
 
     def tokens_of(self, part: Part) -> int:
         """Upper bound of a part's tokens."""
-        return sum(self.plan.tokens[piece] for piece in part.pieces)
+        return sum(_of(part, self.plan.tokens))
 
     def fits(self, part: Part, limits: Limits) -> bool:
         """Whether a part keeps limits that may have been learnt after it was planned."""
         return (
             (limits.items is None or len(part.pieces) <= limits.items)
             and (limits.tokens is None or self.tokens_of(part) <= limits.tokens)
-            and (
-                limits.bytes is None
-                or sum(self.plan.sizes[piece] for piece in part.pieces) <= limits.bytes
-            )
+            and (limits.bytes is None or sum(_of(part, self.plan.sizes)) <= limits.bytes)
         )
+
+
+def _of(part: Part, facts: list[T]) -> list[T]:
+    """What is known of a part's pieces."""
+    pieces = part.pieces
+    if isinstance(pieces, range):
+        return facts[pieces.start : pieces.stop]
+    return [facts[piece] for piece in pieces]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

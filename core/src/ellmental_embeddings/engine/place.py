@@ -35,6 +35,10 @@ class Placement:
         self._row = np.full(len(plan.pieces), -1, dtype=np.int64)
         whole = np.flatnonzero(plan.piece_of >= 0)[::-1]
         self._row[plan.piece_of[whole]] = whole
+        # As nearly always: each text is one piece, different from all others.
+        self._one_to_one = len(plan.pieces) == len(plan.piece_of) and bool(
+            (self._row == np.arange(len(self._row))).all()
+        )
         self._taken = np.zeros(len(plan.piece_of), dtype=bool)
         self._in_parts = {piece for pieces in plan.split.values() for piece in pieces}
 
@@ -79,6 +83,8 @@ class Placement:
         """
         if width is None or self.width not in (None, width):
             return None
+        if self._one_to_one and isinstance(pieces, range):
+            return self._allocated(width)[pieces.start : pieces.stop]
         rows = self._row[_slice_or_list(pieces)]
         first, last = int(rows[0]), int(rows[-1])
         if first < 0 or last - first != len(rows) - 1 or not bool((np.diff(rows) == 1).all()):
@@ -110,9 +116,11 @@ class Placement:
         matrix = (
             np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
         )
+        outcomes = [OK] * texts
+        if self._one_to_one and not (plan.outcomes or self._errors) and self._done.all():
+            return matrix, outcomes
         for unfinished in np.flatnonzero(~self._done).tolist():
             self._errors.setdefault(unfinished, unsent)
-        outcomes = [OK] * texts
         for text, outcome in plan.outcomes.items():
             outcomes[text] = outcome
         self._copy_to_duplicates(matrix)

@@ -30,11 +30,11 @@ from .said import heard
 from .settings import CompatibleSettings
 
 if TYPE_CHECKING:
-    import httpx2
     from numpy.typing import NDArray
 
     from ellmental_embeddings import BackendSettings
 
+    from .client import Received
     from .endpoint import Endpoint
     from .failures import Rule
     from .measure import Measure
@@ -170,7 +170,7 @@ class CompatibleBackend(Backend):
 
     def _read(
         self,
-        response: httpx2.Response,
+        response: Received,
         asked: Asked,
         rules: tuple[Rule, ...],
         out: NDArray[np.float32] | None,

@@ -77,17 +77,11 @@ def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
 def rate_status(headers: Mapping[str, str]) -> RateStatus | None:
     """The rate limits an answer speaks of, or None where it is silent."""
     limits = {
-        f"{kind}_{ours}": read(headers.get(f"x-ratelimit-{theirs}-{kind}"))
-        for kind in ("requests", "tokens")
-        for ours, theirs, read in (
-            ("limit", "limit", _count),
-            ("left", "remaining", _count),
-            ("reset", "reset", duration),
-        )
+        field: value
+        for field, name, read in _RATES
+        if (text := headers.get(name)) and (value := read(text)) is not None
     }
-    if all(value is None for value in limits.values()):
-        return None
-    return RateStatus(**limits)  # type: ignore[arg-type]  # counts are int, resets are float
+    return RateStatus(**limits) if limits else None  # type: ignore[arg-type]  # resets are float
 
 
 def _number(text: str | None) -> float | None:
@@ -118,3 +112,15 @@ def _seconds_or_date(text: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError):
         return duration(text)
+
+
+_RATES = tuple(
+    (f"{kind}_{ours}", f"x-ratelimit-{theirs}-{kind}", read)
+    for kind in ("requests", "tokens")
+    for ours, theirs, read in (
+        ("limit", "limit", _count),
+        ("left", "remaining", _count),
+        ("reset", "reset", duration),
+    )
+)
+"""RateStatus's fields, the headers that speak of them, and how these are read."""
