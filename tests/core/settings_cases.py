@@ -48,9 +48,11 @@ DEFAULTS = {
     "EMBEDDING_OVERLONG": "error",
     "EMBEDDING_DOCUMENT_INSTRUCTION": None,
     "EMBEDDING_QUERY_INSTRUCTION": None,
+    "EMBEDDING_CACHE": None,
+    "EMBEDDING_CACHE_SIZE": 10_000_000_000,
     "EMBEDDING_PLUGINS_BLOCKED": None,
 }
-"""The table of the design, for what the core owns."""
+"""The table of the design, for what the core owns, and the cache."""
 
 
 class AcmeSettings(BackendSettings):

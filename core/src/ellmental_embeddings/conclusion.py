@@ -82,6 +82,7 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
             retries=sum(part.usage.retries for part in parts),
             tokens=None if None in tokens else sum(count or 0 for count in tokens),
             seconds=max(part.usage.seconds for part in parts),
+            cached=sum(part.usage.cached for part in parts),
         ),
         space=parts[0].space,
     )

@@ -60,7 +60,7 @@ class EmbeddingGenerator:
     def _start(self) -> None:
         self._engine = Engine(self._make_backend(), policy_of(self.settings))
         self._loop = LoopThread()
-        self._finalizer = weakref.finalize(self, _shut, self._loop, self._engine.backend)
+        self._finalizer = weakref.finalize(self, _shut, self._loop, self._engine)
         self._process = os.getpid()
 
     @property
@@ -277,6 +277,7 @@ class EmbeddingGenerator:
         if self._process != os.getpid():
             # Forked: threads and connections stayed in the parent.
             self._finalizer.detach()
+            self._parents = self._engine  # kept: its open files are not this process's to close
             self._start()
         if not texts and not self._engine.service.width:
             raise ConfigurationError(
@@ -340,7 +341,7 @@ class EmbeddingGenerator:
         told = {each: self._instruction(each) or None for each in ("document", "query")}
         if instruction is not None:
             told[role] = instruction or None
-        model = self._engine.backend.model
+        model = self._engine.model
         service = self._engine.service
         name = model.name or service.model
         if name is None and service.answered:
@@ -367,5 +368,7 @@ class EmbeddingGenerator:
         return self._instruction(role) or ""
 
 
-def _shut(loop: LoopThread, backend: Backend) -> None:
-    loop.close(backend.aclose)
+def _shut(loop: LoopThread, engine: Engine) -> None:
+    loop.close(engine.backend.aclose)
+    if engine.policy.cache is not None:
+        engine.policy.cache.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .errors import EmbeddingError
 
-__all__ = ["OK", "Embeddings", "Outcome", "Space", "Status", "Usage"]
+__all__ = ["CACHED", "OK", "Embeddings", "Outcome", "Space", "Status", "Usage"]
 
 Status = Literal["ok", "cached", "truncated", "split", "failed"]
 
@@ -58,6 +58,9 @@ class Outcome:
 OK = Outcome()
 """The outcome of nearly every text: one shared object, so that a million cost nothing."""
 
+CACHED = Outcome(status="cached")
+"""The outcome of a text that was not sent: its vector was in the cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -70,6 +73,7 @@ class Usage:
         retries: requests that were sent because an earlier one failed.
         tokens: tokens as the service counted them; None where it does not say.
         seconds: wall time of the call.
+        cached: how many of ``unique`` were not sent, since the cache had their vectors.
     """
 
     texts: int
@@ -78,6 +82,7 @@ class Usage:
     retries: int
     tokens: int | None
     seconds: float
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

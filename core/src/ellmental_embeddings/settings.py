@@ -7,9 +7,10 @@ documentation, ``ellmental config`` and error messages say about it.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -19,6 +20,7 @@ from .variables import ENV_FILE, ENV_FILE_ENCODING, Variable, Variables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .engine.cache import VectorCache
     from .engine.policy import Policy
 
 __all__ = [
@@ -49,6 +51,10 @@ def _folded(value: object) -> object:
 
 def _capitals(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
+
+
+def _expanded(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str | Path) and value else value
 
 
 class CoreSettings(BaseSettings):
@@ -107,6 +113,17 @@ class CoreSettings(BaseSettings):
         default=None,
         description="What an instruction model is told about queries; for plain models a "
         "prefix, e.g. 'query: ' for E5.",
+    )
+    embedding_cache: Annotated[Path | None, BeforeValidator(_expanded)] = Field(
+        default=None,
+        description="A file that keeps vectors, so that no text is paid for twice, whichever call, "
+        "process or job asks.",
+    )
+    embedding_cache_size: ByteSize = Field(
+        default=ByteSize(10_000_000_000),
+        ge=1_000_000,
+        description="Most bytes of that file, also as 500MB or 10GB; beyond it the vectors longest "
+        "unused go.",
     )
     embedding_plugins_blocked: str | None = Field(
         default=None, description="Plugin dists never to load, separated by commas."
@@ -250,7 +267,25 @@ def policy_of(settings: CoreSettings) -> Policy:
         dimensions=settings.embedding_dimensions,
         overlong=settings.embedding_overlong,
         secrets=Secrets(secrets_of(settings)),
+        cache=_cache_of(settings),
+        service=_service_of(settings),
     )
+
+
+def _cache_of(settings: CoreSettings) -> VectorCache | None:
+    if settings.embedding_cache is None:
+        return None
+    from .vector_cache import FileCache
+
+    return FileCache(settings.embedding_cache, settings.embedding_cache_size)
+
+
+def _service_of(settings: CoreSettings) -> str:
+    """The generator and what its own settings say, keys left out."""
+    own = [name for name in type(settings).model_fields if name not in CoreSettings.model_fields]
+    values = {name: getattr(settings, name) for name in own}
+    told = {name: str(value) for name, value in values.items() if not any(_secrets_in(value))}
+    return repr((settings.embedding_generator, sorted(told.items())))
 
 
 def _is_secret(annotation: Any) -> bool:

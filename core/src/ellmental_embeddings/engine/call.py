@@ -79,6 +79,8 @@ class CallState:
     Attributes:
         began: when it began, on the loop's clock.
         hope: whether it is worth going on.
+        keys: per piece, its key in the cache; None where none was asked for.
+        about: the key in the cache of what is known of the model, or None.
         stopped: what ended it early, else None.
         watch: who is told of each batch, else None.
     """
@@ -94,6 +96,8 @@ class CallState:
     retries: int = 0
     tokens: int | None = 0
     hope: Hope = field(default_factory=Hope)
+    keys: Sequence[bytes] | None = None
+    about: bytes | None = None
     stopped: EmbeddingError | asyncio.CancelledError | None = field(default=None)
     watch: Watch | None = None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..result import OK, Outcome
+from ..result import CACHED, OK, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ class Placement:
         self._plan = plan
         self._matrix: NDArray[np.float32] | None = None
         self._done = np.zeros(len(plan.pieces), dtype=bool)
+        self._recalled = np.zeros(len(plan.pieces), dtype=bool)
         self._errors: dict[int, EmbeddingError] = {}
         # Vectors of pieces that no text is made of alone: parts of averaged texts.
         self._parts: dict[int, NDArray[np.float32]] = {}
@@ -47,11 +48,29 @@ class Placement:
         """Dimensions of what was put so far; None before."""
         return None if self._matrix is None else int(self._matrix.shape[1])
 
+    @property
+    def recalled(self) -> int:
+        """How many pieces have their vector from the cache."""
+        return int(self._recalled.sum())
+
+    def missing(self) -> Sequence[int]:
+        """The pieces that have neither a vector nor an error yet: a range where that is all."""
+        if not self._done.any() and not self._errors:
+            return range(len(self._done))
+        return [
+            piece for piece in np.flatnonzero(~self._done).tolist() if piece not in self._errors
+        ]
+
+    def recall(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """``put`` vectors that are not from the service but from the cache."""
+        self.put(pieces, vectors)
+        self._recalled[list(pieces)] = True
+
     def forget(self) -> list[int]:
         """Throw away all vectors; return the pieces whose vectors they were."""
         pieces: list[int] = np.flatnonzero(self._done).tolist()
         self._matrix, self._parts = None, {}
-        self._done[:] = False
+        self._done[:] = self._recalled[:] = False
         return pieces
 
     def put(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
@@ -117,6 +136,10 @@ class Placement:
             np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
         )
         outcomes = [OK] * texts
+        if self._recalled.any():
+            known = (plan.piece_of >= 0) & self._recalled[plan.piece_of]
+            for text in np.flatnonzero(known).tolist():
+                outcomes[text] = CACHED
         if self._one_to_one and not (plan.outcomes or self._errors) and self._done.all():
             return matrix, outcomes
         for unfinished in np.flatnonzero(~self._done).tolist():
@@ -170,8 +193,9 @@ class Placement:
 
     def _outcome(self, text: int) -> Outcome:
         """What became of one text whose pieces are all decided."""
-        outcome = self._plan.outcomes.get(text, OK)
         piece = int(self._plan.piece_of[text])
+        usual = CACHED if piece >= 0 and self._recalled[piece] else OK
+        outcome = self._plan.outcomes.get(text, usual)
         pieces = self._plan.split.get(text, ()) if piece < 0 else (piece,)
         error = next((self._errors[piece] for piece in pieces if piece in self._errors), None)
         return outcome if error is None else replace(outcome, status="failed", error=error)

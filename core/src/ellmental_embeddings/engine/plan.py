@@ -78,54 +78,59 @@ def group(
     limits: Limits,
     batch_size: int,
     count_tokens: Callable[[str], int | None],
-) -> list[range]:
-    """Group a plan's pieces into batches: ranges that cover all of them, in order.
+    wanted: Sequence[int] | None = None,
+) -> list[Sequence[int]]:
+    """Group a plan's pieces, or the wanted ones, into batches that cover them, in order.
+
+    A batch whose pieces follow one another is a range, so that its vectors can be written with
+    one copy.
 
     A batch holds at most ``batch_size`` and ``limits.items`` pieces, and its tokens and bytes
     stay within the limits, except for a single piece that is over them by itself. Tokens are
     counted exactly only where their bounds are too high together, each piece's once at most.
     """
     most = min(batch_size, limits.items or batch_size)
+    left: Sequence[int] = range(len(plan.pieces)) if wanted is None else wanted
     batches, start, exact = [], 0, set[int]()
-    while start < len(plan.pieces):
-        stop = min(start + most, len(plan.pieces))
+    while start < len(left):
+        batch = left[start : start + most]
         if limits.bytes is not None:
-            stop = _within(plan.sizes, range(start, stop), limits.bytes)
-        if limits.tokens is not None and sum(plan.tokens[start:stop]) > limits.tokens:
-            stop = _within_tokens(plan, range(start, stop), limits.tokens, count_tokens, exact)
-        batches.append(range(start, stop))
-        start = stop
+            batch = _within(plan.sizes, batch, limits.bytes)
+        if limits.tokens is not None and sum(plan.tokens[one] for one in batch) > limits.tokens:
+            batch = _within_tokens(plan, batch, limits.tokens, count_tokens, exact)
+        batches.append(batch)
+        start += len(batch)
     return batches
 
 
-def _within(weights: list[int], pieces: range, limit: int) -> int:
-    """The furthest stop so that the weights sum to the limit at most; at least one piece."""
+def _within(weights: list[int], pieces: Sequence[int], limit: int) -> Sequence[int]:
+    """The longest beginning whose weights sum to the limit at most; at least one piece."""
     total = 0
-    for piece in pieces:
+    for place, piece in enumerate(pieces):
         total += weights[piece]
-        if total > limit and piece > pieces.start:
-            return piece
-    return pieces.stop
+        if total > limit and place:
+            return pieces[:place]
+    return pieces
 
 
 def _within_tokens(
     plan: Plan,
-    pieces: range,
+    pieces: Sequence[int],
     limit: int,
     count_tokens: Callable[[str], int | None],
     exact: set[int],
-) -> int:
+) -> Sequence[int]:
     """``_within`` over tokens, counting as many pieces as fit; remembered in ``plan.tokens``."""
     total = 0
-    for piece in pieces:
+    for place, piece in enumerate(pieces):
         if piece not in exact:
             exact.add(piece)
             counted = count_tokens(plan.pieces[piece])
             plan.tokens[piece] = plan.tokens[piece] if counted is None else counted
         total += plan.tokens[piece]
-        if total > limit and piece > pieces.start:
-            return piece
-    return pieces.stop
+        if total > limit and place:
+            return pieces[:place]
+    return pieces
 
 
 class _Planner:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .redact import Secrets
+
+if TYPE_CHECKING:
+    from .cache import VectorCache
 
 __all__ = ["Policy"]
 
@@ -16,6 +19,9 @@ class Policy:
 
     Attributes:
         secrets: values that must not show in any error.
+        cache: where vectors are kept, or None.
+        service: which service is asked, without secrets: tells services apart that do not
+            name their model.
     """
 
     batch_size: int = 50
@@ -27,3 +33,5 @@ class Policy:
     dimensions: int | None = None
     overlong: Literal["error", "truncate", "average"] = "error"
     secrets: Secrets = field(default_factory=Secrets, repr=False)
+    cache: VectorCache | None = field(default=None, repr=False, compare=False)
+    service: str = ""

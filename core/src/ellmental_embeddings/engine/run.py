@@ -8,8 +8,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, TypeGuard
 
-import numpy as np
-
 from ..backend import Batch, Limits, RateStatus, Reply, Role
 from ..errors import (
     BadReply,
@@ -20,34 +18,31 @@ from ..errors import (
     TextRejected,
     Unavailable,
 )
-from ..result import Outcome, Usage
 from . import retry
 from .ask import Asker
+from .cache import Memory
 from .call import CallState, Part, Ran
 from .hopeless import HOPELESS_PER_TEXT
 from .pace import Pace
 from .place import Placement
-from .plan import Plan, Rules, group, make_plan
+from .planning import Planning
+from .ran import came_to, came_to_nothing
 from .service import Service
-from .threads import in_thread
 from .watch import Decided
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from ..backend import Backend
+    from ..backend import Backend, ModelInfo
     from .policy import Policy
     from .watch import Watch
 
 __all__ = ["Engine", "Ran"]
 
 log = logging.getLogger("ellmental_embeddings")
-
-_INLINE_CHARACTERS = 200_000
-"""Plans of longer input are made in a thread, so that the loop keeps answering others."""
-
 
 _LEAST_SECONDS = 1.0
 """Least time for a request, however near its batch's deadline is."""
@@ -75,8 +70,19 @@ class Engine:
         self.policy = policy
         self.service = Service(backend.limits, backend.model, policy.dimensions)
         self._asker = Asker(backend, policy.secrets)
+        self._planning = Planning(policy, self.service, self._asker)
         self._pace = Pace(self.concurrency, rpm=policy.rpm, tpm=policy.tpm)
         self._said_at = float("-inf")
+        self._memory: Memory | None = None
+        if policy.cache is not None:
+            self._memory = Memory(policy.cache, policy, backend, self.service)
+        self._first_answer = asyncio.Lock()
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is known of the model: by its backend, else by vectors from the cache."""
+        recalled = None if self.service.answered else self.service.recalled
+        return recalled or self.backend.model
 
     @property
     def concurrency(self) -> int:
@@ -100,75 +106,71 @@ class Engine:
         began = time.monotonic()
         native = self.backend.takes_instruction
         try:
-            plan, batches = await self._plan(texts, "" if native else instruction or "")
+            plan = await self._planning.plan(texts, "" if native else instruction or "")
         except (EmbeddingError, asyncio.CancelledError) as error:
-            return self._nothing(len(texts), error, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            width = self.service.width or 0
+            return came_to_nothing(error, texts=len(texts), width=width, seconds=seconds)
         call = CallState(
             plan=plan,
             placement=Placement(plan),
             role=role,
             instruction=instruction if native else None,
-            queue=deque(Part(pieces) for pieces in batches),
+            queue=deque(),
             workers=asyncio.TaskGroup(),
             began=asyncio.get_running_loop().time(),
             watch=watch,
         )
         self._tell(call)  # what the plan alone has decided
         try:
-            async with call.workers as workers:
-                for _ in range(min(self.concurrency, len(call.queue))):
-                    workers.create_task(self._work(call))
+            if self._memory is not None:
+                await self._recall(call, self._memory)
+            if batches := await self._batches(call):
+                await self._send(call, batches)
         except* _Stopped:
             pass
         except* asyncio.CancelledError as cancelled:
             call.stopped = call.stopped or asyncio.CancelledError(*cancelled.args)
-        return self._finished(call, len(texts), time.monotonic() - began)
-
-    async def _plan(self, texts: Sequence[object], prefix: str) -> tuple[Plan, list[range]]:
-        limits = self.service.limits
-        rules = Rules(
-            prefix=prefix,
-            tokens_per_text=limits.tokens_per_text,
-            overlong=self.policy.overlong,
-            most_tokens=self._asker.most_tokens,
-            count_tokens=self._asker.count_tokens,
+        return came_to(
+            call,
+            texts=len(texts),
+            width=self.service.width or 0,
+            normalised=self.model.normalised,
+            seconds=time.monotonic() - began,
         )
 
-        def planned() -> tuple[Plan, list[range]]:
-            plan = make_plan(texts, rules)
-            return plan, group(plan, limits, self.policy.batch_size, self._asker.count_tokens)
+    async def _batches(self, call: CallState) -> list[Sequence[int]]:
+        """What is not done yet of a call, in batches."""
+        try:
+            return await self._planning.batches(call.plan, call.placement.missing())
+        except EmbeddingError as error:  # a plugin's fault in counting
+            self._stop(call, error)
+            return []
 
-        characters = 0
-        for text in texts:
-            characters += len(text) if isinstance(text, str) else 0
-            if characters > _INLINE_CHARACTERS:
-                return await in_thread(planned)
-        return planned()
+    async def _send(self, call: CallState, batches: Sequence[Sequence[int]]) -> None:
+        """Send batches until each of their pieces has a vector or an error."""
+        call.queue.extend(Part(pieces) for pieces in batches)
+        async with asyncio.TaskGroup() as workers:
+            call.workers = workers
+            for _ in range(min(self.concurrency, len(call.queue))):
+                workers.create_task(self._work(call))
 
-    def _nothing(
-        self, texts: int, stopped: EmbeddingError | asyncio.CancelledError, seconds: float
-    ) -> Ran:
-        """A call that ended before anything was sent."""
-        vectors = np.full((texts, self.service.width or 0), np.nan, dtype=np.float32)
-        outcome = Outcome(status="failed", error=_unsent(stopped))
-        usage = Usage(texts=texts, unique=0, requests=0, retries=0, tokens=0, seconds=seconds)
-        return Ran(vectors=vectors, outcomes=[outcome] * texts, usage=usage, stopped=stopped)
+    async def _recall(self, call: CallState, memory: Memory) -> None:
+        """Place the vectors that the cache has. Where needed, one batch is sent first.
 
-    def _finished(self, call: CallState, texts: int, seconds: float) -> Ran:
-        vectors, outcomes = call.placement.finish(
-            self.service.width or 0,
-            _unsent(call.stopped),
-            normalised=self.backend.model.normalised,
-        )
-        usage = Usage(
-            texts=texts,
-            unique=len(call.plan.pieces),
-            requests=call.requests,
-            retries=call.retries,
-            tokens=call.tokens,
-            seconds=seconds,
-        )
-        return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
+        A service that names its model only in its answers has to answer once before it can be
+        said whose vectors to look for.
+        """
+        if not call.plan.pieces:
+            return
+        if not memory.ready:
+            async with self._first_answer:
+                if not memory.ready:
+                    await self._send(call, (await self._batches(call))[:1])
+        if memory.ready:
+            await memory.recall(call)
+            if told := self._tell(call):
+                await told
 
     async def _work(self, call: CallState) -> None:
         while call.queue and not call.draining:
@@ -270,6 +272,8 @@ class Engine:
                 call.workers.create_task(self._work(call))
         call.placement.put(part.pieces, vectors)
         call.hope.succeeded()
+        if self._memory is not None and self._memory.ready:
+            self._memory.keep(call, part, vectors)
         self._pace.answered(reply.rate)
         self._pace.narrow(self.concurrency)
         if call.tokens is not None:
@@ -380,13 +384,6 @@ class Engine:
         if call.watch is None:
             raise _Stopped
         call.watch.drain.begin()
-
-
-def _unsent(stopped: EmbeddingError | asyncio.CancelledError | None) -> EmbeddingError:
-    """Why a text has neither a vector nor an error of its own."""
-    if isinstance(stopped, EmbeddingError):
-        return stopped
-    return EmbeddingError("not finished: the call was cancelled")
 
 
 def _is_count(tokens: object) -> TypeGuard[int]:

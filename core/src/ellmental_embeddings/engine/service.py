@@ -34,6 +34,7 @@ class Service:
         limits: what one request may hold, as far as it is known by now.
         width: dimensions of the vectors; None before the first answer where undeclared.
         model: the model that answered, where the service names it.
+        recalled: what was known of the model when it made the vectors that a cache had.
         last_success: when a request last succeeded, on the clock of whoever calls.
     """
 
@@ -41,6 +42,7 @@ class Service:
         self.limits = limits
         self.width = asked or model.dimensions
         self.model: str | None = None
+        self.recalled: ModelInfo | None = None
         self.last_success = float("-inf")
         self._asked = asked
         self._declared = self.width is not None
@@ -68,6 +70,14 @@ class Service:
         if reply.limits is not None:
             self.narrow(reply.limits)
         return vectors
+
+    def assume(self, model: ModelInfo) -> None:
+        """Take what was known of the model when it made cached vectors, until it answers itself.
+
+        Width and name count as undeclared: an answer that says otherwise is believed.
+        """
+        self.recalled = model
+        self.width = self.width or model.dimensions
 
     def narrow(self, learnt: Limits) -> None:
         """Take over limits that the service told of, where they are smaller than those known."""

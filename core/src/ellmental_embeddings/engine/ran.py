@@ -1,0 +1,60 @@
+"""What a call came to, told from its state at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import EmbeddingError
+from ..result import Outcome, Usage
+from .call import Ran
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .call import CallState
+
+__all__ = ["came_to", "came_to_nothing"]
+
+
+def came_to(
+    call: CallState, *, texts: int, width: int, normalised: bool | None, seconds: float
+) -> Ran:
+    """The end of a call.
+
+    Args:
+        call: its state.
+        texts: texts given.
+        width: dimensions, for the case that nothing has succeeded.
+        normalised: whether means are to have length 1.
+        seconds: since it began.
+    """
+    vectors, outcomes = call.placement.finish(width, _unsent(call.stopped), normalised=normalised)
+    usage = Usage(
+        texts=texts,
+        unique=len(call.plan.pieces),
+        requests=call.requests,
+        retries=call.retries,
+        tokens=call.tokens,
+        seconds=seconds,
+        cached=call.placement.recalled,
+    )
+    return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
+
+
+def came_to_nothing(
+    stopped: EmbeddingError | asyncio.CancelledError, *, texts: int, width: int, seconds: float
+) -> Ran:
+    """The end of a call before anything was sent."""
+    vectors = np.full((texts, width), np.nan, dtype=np.float32)
+    outcome = Outcome(status="failed", error=_unsent(stopped))
+    usage = Usage(texts=texts, unique=0, requests=0, retries=0, tokens=0, seconds=seconds)
+    return Ran(vectors=vectors, outcomes=[outcome] * texts, usage=usage, stopped=stopped)
+
+
+def _unsent(stopped: EmbeddingError | asyncio.CancelledError | None) -> EmbeddingError:
+    """Why a text has neither a vector nor an error of its own."""
+    if isinstance(stopped, EmbeddingError):
+        return stopped
+    return EmbeddingError("not finished: the call was cancelled")
