@@ -1,0 +1,276 @@
+"""What the author of a generator says, and what all checks are made of."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import traceback
+import warnings
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pytest
+
+from ..errors import EmbeddingError
+from .author import Author
+from .bare import BareBackend
+from .bounded import StillRunning, bounded
+from .samples import TEXTS
+from .server import FaultServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ..backend import Backend
+    from ..generator import EmbeddingGenerator
+    from ..registry import Offer
+    from ..result import Embeddings
+    from ..settings import BackendSettings
+
+__all__ = ["ContractBase", "fail"]
+
+_QUICK = {"EMBEDDING_TIMEOUT": "30", "EMBEDDING_DEADLINE": "40"}
+"""In place of the defaults of 60 and 300 seconds, unless the author's settings say otherwise."""
+
+_LENGTHENING = "-contract-kit-4f1c"
+_SHORT_SECRET = 12
+_CLOSING_S = 15.0
+
+_ALONE: WeakKeyDictionary[type, dict[str, NDArray[np.float32]]] = WeakKeyDictionary()
+"""Per contract, the vectors of texts that were embedded alone."""
+
+
+def fail(wrong: str, mend: str) -> NoReturn:
+    """Fail a check: what is wrong, and how it is mended."""
+    pytest.fail(f"{wrong}\nHow to mend it: {mend}", pytrace=False)
+
+
+class ContractBase(Author):
+    """Fixtures and helpers of the checks; none of it is for overriding."""
+
+    __ellmental_contract__: ClassVar[bool] = True
+    """By this the pytest plugin knows a contract's tests, without importing this module."""
+
+    @pytest.fixture(autouse=True)
+    def _surroundings(
+        self,
+        request: pytest.FixtureRequest,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> Iterator[None]:
+        """The author's settings and nothing else of the machine; a fresh server; quick retries."""
+        from ..engine import retry
+
+        self._properties = request.node.user_properties
+        self._properties.append(("ellmental_contract", type(self).__qualname__))
+        self._caplog, self._monkeypatch = caplog, monkeypatch
+        self._opened: list[EmbeddingGenerator] = []
+        self._abandoned: list[EmbeddingGenerator] = []
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+        monkeypatch.setattr(retry, "LONGEST_WAIT", 0.1)
+        caplog.set_level(logging.INFO)
+        with FaultServer(self) as server:
+            self.server = server
+            self._set_environment()
+            server.secrets = self.secrets
+            for logger in self.own_loggers:
+                caplog.set_level(logging.DEBUG, logger=logger)
+            yield
+            self._close_all()
+        if server.trouble is not None:
+            fail(
+                f"the test's own description of the protocol raised {server.trouble!r}",
+                "look at texts_of, reply, error and other of your test class: each gets every "
+                "request that comes, also those that it does not expect.",
+            )
+
+    def _set_environment(self) -> None:
+        for name in list(os.environ):
+            ours = name.upper().startswith(("EMBEDDING", "BATCH_SIZE"))
+            if ours or name.lower().endswith("_proxy"):
+                self._monkeypatch.delenv(name)
+        self._monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        given = {
+            name.upper(): os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+            for name, value in self.settings().items()
+        }
+        if "EMBEDDING_GENERATOR" not in given:
+            fail(
+                "settings() does not name the generator",
+                'let it return {"EMBEDDING_GENERATOR": "ACME", ...} with the name of your entry '
+                "point.",
+            )
+        self._variables = {**_QUICK, **given}
+        for name, value in self._variables.items():
+            self._monkeypatch.setenv(name, value)
+        for row in self.listed_variables():
+            if row.name not in self._variables:
+                self._monkeypatch.delenv(row.name, raising=False)
+            elif row.secret and len(self._variables[row.name]) < _SHORT_SECRET:
+                # Such a short one stands in many an innocent word.
+                self._variables[row.name] += _LENGTHENING
+                self._monkeypatch.setenv(row.name, self._variables[row.name])
+
+    def _close_all(self) -> None:
+        for generator in self._opened:
+            with suppress(StillRunning):
+                bounded(generator.close, _CLOSING_S)
+        for generator in self._abandoned:
+            generator._finalizer.detach()  # noqa: SLF001 - closing it would hang, also at exit
+
+    # What is looked at
+
+    @property
+    def name(self) -> str:
+        """The generator's name."""
+        return self._variables["EMBEDDING_GENERATOR"].strip().upper()
+
+    @cached_property
+    def offer(self) -> Offer:
+        """What the plugin declares; a failure with the core's own words where it cannot be had."""
+        from ..registry import Registry
+        from ..variables import Variables
+
+        try:
+            return Registry().choose(self.name, Variables())
+        except EmbeddingError as error:
+            fail(
+                f"{self.name} cannot be chosen: {error}",
+                "pip install the plugin (pip install -e .), with an entry point of that name in "
+                'the group "ellmental_embeddings" that leads to a module with a decorated '
+                "ellmental_generators.",
+            )
+
+    def settings_class(self) -> type[BackendSettings]:
+        """The plugin's class of settings."""
+        from ..registry import import_object
+        from ..settings import BackendSettings
+
+        try:
+            found: type[BackendSettings] = import_object(
+                self.offer.spec.settings, self.offer.dist, BackendSettings
+            )
+        except EmbeddingError as error:
+            fail(str(error), "correct `settings` of the GeneratorSpec, or what it leads to.")
+        return found
+
+    def listed_variables(self) -> Sequence[Any]:
+        """All variables as ``ellmental config`` lists them."""
+        from ..settings import list_variables
+        from ..variables import Variables
+
+        return list_variables(self.settings_class(), Variables())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not show anywhere."""
+        listed = {row.name for row in self.listed_variables() if row.secret}
+        return tuple(value for name, value in self._variables.items() if name in listed)
+
+    @property
+    def own_loggers(self) -> tuple[str, str]:
+        """Loggers whose every line counts; of an SDK's, what it says to everybody."""
+        return "ellmental_embeddings", re.split("[.:]", self.offer.spec.backend)[0]
+
+    def load(self, **settings: Any) -> EmbeddingGenerator:
+        """A generator with the author's settings and these; closed when the check ends."""
+        from ..generator import load_generator
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about variables that look misspelt: not ours
+            generator = bounded(lambda: load_generator(**settings))
+        self._opened.append(generator)
+        if "EMBEDDING_DIMENSIONS" not in settings and generator.dimensions:
+            self.server.width = generator.dimensions
+        return generator
+
+    def abandon(self, generator: EmbeddingGenerator) -> None:
+        """Do not close a generator that hangs."""
+        self._opened.remove(generator)
+        self._abandoned.append(generator)
+
+    def bare(self, **settings: Any) -> BareBackend:
+        """The backend by itself, for use in a ``with``."""
+        from ..registry import make_backend
+        from ..settings import build_settings
+        from ..variables import Variables
+
+        built = build_settings(
+            self.settings_class(), Variables(settings), needed_by=self.offer.spec.label
+        )
+        backend: Backend = bounded(lambda: make_backend(self.offer, built))
+        self.server.width = backend.model.dimensions or self.server.width
+        return BareBackend(backend)
+
+    def embed(self, generator: EmbeddingGenerator, texts: Sequence[Any], **how: Any) -> Embeddings:
+        """``generator.embed``, which must end."""
+        try:
+            return bounded(lambda: generator.embed(texts, **how))
+        except StillRunning as error:
+            self.abandon(generator)
+            fail(
+                f"embed() of {len(texts)} texts: {error}",
+                "never block the event loop in `async def embed`: await, or write a plain def.",
+            )
+
+    @property
+    def sample(self) -> list[str]:
+        """The texts the checks embed: the author's, or the kit's."""
+        texts = list(dict.fromkeys(self.texts or TEXTS))
+        if len(texts) < 8:  # noqa: PLR2004 - fewer make no batches
+            fail(f"texts has {len(texts)} different texts", "give at least eight.")
+        return texts
+
+    def alone(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of texts, each embedded in a request of its own; each once a class."""
+        known = _ALONE.setdefault(type(self), {})
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known |= zip(new, self.embed(self.load(BATCH_SIZE=1), new).vectors, strict=True)
+        return np.array([known[text] for text in texts])
+
+    # What is not proven, and what must not show
+
+    def not_proven(self, reason: str) -> NoReturn:
+        """Skip a check, and have the summary of the run say why."""
+        self._properties.append(("ellmental_not_proven", reason))
+        pytest.skip(f"not proven: {reason}")
+
+    def needs_http(self) -> None:
+        """Skip the check where the test class describes no protocol."""
+        if not self.speaks_http:
+            self.not_proven(
+                "the test class describes no HTTP: override texts_of and reply if it speaks it"
+            )
+
+    def refuse_leaks(self, error: BaseException | None = None, also: str = "") -> None:
+        """Fail where a secret shows in an error, its causes, its result, or a log line."""
+        shown = also
+        if error is not None:
+            shown += "".join(traceback.format_exception(error)) + repr(error)
+            for outcome in (
+                getattr(error.result, "outcomes", None) or ()
+                if isinstance(error, EmbeddingError)
+                else ()
+            ):
+                shown += f"{outcome} {outcome!r}"
+        for record in self._caplog.get_records("call"):
+            if record.levelno >= logging.INFO or record.name.startswith(self.own_loggers):
+                shown += f"\n{record.name}: {record.getMessage()}"
+        for secret in self.secrets:
+            if secret in shown:
+                line = next(line for line in shown.splitlines() if secret in line)
+                fail(
+                    f"a key shows: {line.replace(secret, '<the key>')[:300]}",
+                    "declare it as SecretStr, so that the core masks it in errors; never log "
+                    "it, nor headers or URLs that hold it.",
+                )

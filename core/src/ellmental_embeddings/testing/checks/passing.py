@@ -1,0 +1,110 @@
+"""Faults that pass: too fast, down, cut off, too slow. The engine repeats; nothing is lost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ...errors import BadReply, EmbeddingError, RateLimited, Unavailable
+from ..base import fail
+from ..faults import FAULTS, RETRY_AFTER_FORMS, RetryAfterForm, asked_to_wait
+from ..http import HttpBase
+
+__all__ = ["PassingChecks"]
+
+_DOWN = ("status 500", "status 502", "status 503")
+_BROKEN = ("reset before the answer", "reset in the body", "closed in the body")
+_SILENT = ("no answer", "slow drip")
+
+_TIMEOUT_S = 0.4
+_SECONDS = 7.5
+"""What a refusal asks to wait in the checks that read it and do not wait."""
+
+
+class PassingChecks(HttpBase):
+    """What a repetition helps."""
+
+    @pytest.mark.parametrize("form", RETRY_AFTER_FORMS)
+    def test_wait_that_the_service_asks_for_is_heard(self, form: RetryAfterForm) -> None:
+        """A 429 is RateLimited, with the seconds that the service says, in whichever form."""
+        self.needs_http()
+        if form not in self.retry_after_forms:
+            self.not_proven(f"retry_after_forms of the test class leaves out {form!r}")
+        error = self.must_be(asked_to_wait(form, _SECONDS), RateLimited)
+        assert isinstance(error, RateLimited)
+        heard = error.retry_after
+        if form == "none":
+            if heard is not None and heard <= 0:
+                fail(f"retry_after is {heard}", "leave it None where the service says nothing.")
+            return
+        if heard is None or not _SECONDS - 2 <= heard <= _SECONDS + 1:
+            fail(
+                f"the service asks for {_SECONDS} s, said as {form}: retry_after is {heard}",
+                "read Retry-After as seconds, whole or not, and as an HTTP date, and "
+                "retry-after-ms; pass it on as RateLimited(retry_after=seconds).",
+            )
+
+    def test_too_fast_is_waited_for(self) -> None:
+        """After a 429 the texts are sent again, and everybody has his vectors."""
+        self.needs_http()
+        usage = self.healed(*[asked_to_wait("float", 0.05)] * 3)
+        if not usage.retries:
+            fail("nothing was sent again", "raise RateLimited for 429.")
+        self.once_each(usage)
+
+    @pytest.mark.parametrize("name", _DOWN)
+    def test_server_that_is_down_is_asked_again(self, name: str) -> None:
+        """5xx is Unavailable: it is asked again, and by nobody but the engine."""
+        self.needs_http()
+        self.must_be(FAULTS[name], Unavailable, RateLimited)
+        usage = self.healed(FAULTS[name])
+        if not usage.retries:
+            fail(f"{name}: nothing was sent again", "raise Unavailable.")
+        self.once_each(usage)
+
+    @pytest.mark.parametrize("name", _BROKEN)
+    def test_broken_connection_is_made_anew(self, name: str) -> None:
+        """A connection that breaks, before or within an answer, loses nothing."""
+        self.needs_http()
+        self.must_be(FAULTS[name], Unavailable, BadReply, ConnectionError)
+        usage = self.healed(FAULTS[name])
+        if not usage.retries:
+            fail(f"{name}: nothing was sent again", "raise Unavailable.")
+        self.once_each(usage)
+
+    @pytest.mark.parametrize("name", _SILENT)
+    def test_slow_answer_is_not_waited_for(self, name: str) -> None:
+        """EMBEDDING_TIMEOUT ends a request, also one whose answer comes byte by byte."""
+        self.needs_http()
+        usage = self.healed(FAULTS[name], EMBEDDING_TIMEOUT=_TIMEOUT_S)
+        if not usage.retries:
+            fail(f"{name}: nothing was sent again", "raise Unavailable for a time-out.")
+
+    def test_service_that_stays_down_ends_in_unavailable(self) -> None:
+        """EMBEDDING_DEADLINE ends it, and the user is told what was tried."""
+        self.needs_http()
+        self._ends_unavailable(self.ends(FAULTS["status 503"], EMBEDDING_DEADLINE=0.3))
+
+    def test_no_connection_ends_in_unavailable(self) -> None:
+        """Where nobody listens the user is told so, after the deadline and not never."""
+        self.needs_http()
+        generator = self.load(EMBEDDING_DEADLINE=0.3)
+        self.server.stop()
+        began = time.monotonic()
+        try:
+            self.embed(generator, self.sample[:2])
+        except EmbeddingError as error:
+            self.refuse_leaks(error)
+            self._ends_unavailable(error)
+        else:
+            fail("nobody listens, and there is no error", "send what you are asked to embed.")
+        if time.monotonic() - began > _TIMEOUT_S * 50:
+            fail("it took very long to say so", "retry nothing: the engine does.")
+
+    def _ends_unavailable(self, error: EmbeddingError) -> None:
+        if not self.kinds_in(error) <= {Unavailable, RateLimited}:
+            fail(
+                f"a service that is down ends in {type(error).__name__}: {error}",
+                "raise Unavailable for 5xx and where no connection can be made.",
+            )

@@ -1,0 +1,74 @@
+"""The contract as a whole: nothing is overridden or declared away in silence."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from ..base import fail
+from ..compare import ComparingBase
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["WholeChecks"]
+
+
+class WholeChecks(ComparingBase):
+    """What the test class itself does."""
+
+    def test_no_check_is_overridden_without_a_reason(self) -> None:
+        """A check that is replaced carries ``@pytest.mark.xfail(reason=...)`` with a reason."""
+        from ..contract import GeneratorContract
+
+        silent = [
+            name
+            for name in dir(GeneratorContract)
+            if name.startswith("test_")
+            and getattr(type(self), name, None) is not getattr(GeneratorContract, name)
+            and not _reason(getattr(type(self), name, None))
+        ]
+        if silent:
+            fail(
+                f"overridden without a reason: {', '.join(silent)}",
+                "mend the generator instead. Where a check cannot hold, override it so: "
+                '@pytest.mark.xfail(reason="why") and call super().',
+            )
+
+    def test_what_talks_to_a_server_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A generator that opens connections describes its protocol, and is tried over it."""
+        reached: list[Any] = []
+        connect = socket.socket.connect
+
+        def noted(self: socket.socket, address: Any) -> None:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                reached.append(address)
+            connect(self, address)
+
+        monkeypatch.setattr(socket.socket, "connect", noted)
+        self.embed(self.load(), self.sample[:2])
+        strangers = [where for where in reached if f":{where[1]}" not in self.server.url]
+        if strangers:
+            fail(
+                f"it connects to {strangers[0]}",
+                "send all requests to self.server.url, which settings() can pass on, and "
+                "describe the protocol with texts_of and reply.",
+            )
+        if self.speaks_http and not self.server.asked:
+            fail(
+                "no request for embeddings came to the server",
+                "pass self.server.url on in settings(), and let texts_of return the texts of "
+                "the requests that come: "
+                + (
+                    ", ".join(sorted({f"{r.method} {r.path}" for r in self.server.requests}))
+                    or "none did"
+                )
+                + ".",
+            )
+
+
+def _reason(check: object) -> bool:
+    marks = getattr(check, "pytestmark", [])
+    return any(
+        mark.name == "xfail" and str(mark.kwargs.get("reason", "")).strip() for mark in marks
+    )

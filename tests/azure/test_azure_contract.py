@@ -1,0 +1,61 @@
+"""OPENAI with OPENAI_TYPE=azure keeps the contract of a generator."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import TYPE_CHECKING
+
+from ellmental_embeddings.testing import GeneratorContract
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ellmental_embeddings.testing import Request, Row
+
+
+class TestAzure(GeneratorContract):
+    """A deployment with a key, by a dated version of the API."""
+
+    def settings(self) -> dict[str, str]:
+        """What Azure's portal shows."""
+        return {
+            "EMBEDDING_GENERATOR": "OPENAI",
+            "OPENAI_TYPE": "azure",
+            "AZURE_OPENAI_ENDPOINT": self.server.url,
+            "AZURE_OPENAI_VERSION": "2024-10-21",
+            "OPENAI_API_KEY": "0123456789abcdef0123456789abcdef",
+            "OPENAI_MODEL": "my-deployment",
+        }
+
+    def texts_of(self, request: Request) -> Sequence[str] | None:
+        """``input`` of a request to the deployment, of the version that is set."""
+        if request.path != "/openai/deployments/my-deployment/embeddings":
+            return None
+        if request.query.get("api-version") != "2024-10-21":
+            return None
+        texts: list[str] = request.json["input"]
+        return texts
+
+    def reply(self, request: Request, rows: Sequence[Row]) -> object:
+        """OpenAI's body, in base64 as the plugin asks."""
+        data = [
+            {
+                "object": "embedding",
+                "index": row.index,
+                "embedding": base64.b64encode(
+                    struct.pack(f"<{len(row.vector)}f", *row.vector)
+                ).decode(),
+            }
+            for row in rows
+        ]
+        return {
+            "object": "list",
+            "data": data,
+            "model": "some-model",
+            "usage": {"prompt_tokens": 7, "total_tokens": 7},
+        }
+
+    def error(self, status: int, message: str) -> object:
+        """Azure's form of an error."""
+        return {"error": {"code": str(status), "message": message}}

@@ -1,0 +1,64 @@
+"""The conformance kit finds the faults that authors make, and finds none where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from kit_faults import FAULTS
+from kit_site import KitSite, Ran
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit_faults import Planted
+
+# One run of pytest for all: starting it, and importing numpy, takes longer than most checks.
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, dict[str, str]]:
+    """All faults, each in a plugin of its own, with the check that is for it; and its id."""
+    site = KitSite(tmp_path_factory.mktemp("planted"), strict=False)
+    ids = {fault.name: f"{site.plant(fault)}::{fault.caught_by}" for fault in FAULTS}
+    return site.run(*ids.values()), ids
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Both samples as they are, with the whole contract."""
+    folder = tmp_path_factory.mktemp("good")
+    site = KitSite(folder)
+    return site.run(*(site.plant(None, sample) for sample in ("acme", "hashed")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_planted_fault_is_found(planted: tuple[Ran, dict[str, str]], fault: Planted) -> None:
+    """The check that is for a fault fails, with a sentence on how to mend it."""
+    ran, ids = planted
+    assert ids[fault.name] in ran.failed, ran.output[-5000:]
+
+
+@pytest.mark.slow
+def test_every_failure_says_how_to_mend_it(planted: tuple[Ran, dict[str, str]]) -> None:
+    """No check fails with a bare assertion or a traceback."""
+    ran, _ = planted
+    assert ran.output.count("How to mend it: ") >= len(FAULTS)
+    assert "Traceback" not in ran.output
+
+
+@pytest.mark.slow
+def test_good_generators_pass(good: Ran) -> None:
+    """Without a fault every check passes, or says what is not proven."""
+    assert good.failed == set(), good.output[-5000:]
+    assert "TestKitAcmeGood: " in good.output
+    assert "limits.tokens_per_text is not declared" in good.output
+
+
+@pytest.mark.slow
+def test_each_planted_fault_is_found_by_a_check_that_passes_without_it(good: Ran) -> None:
+    """The checks that find the faults pass where there is none: they tell the two apart."""
+    proven = {test.rpartition("::")[2] for test in good.passed}
+    assert {fault.caught_by for fault in FAULTS} <= proven
+    assert len({fault.caught_by for fault in FAULTS}) > 20
