@@ -219,8 +219,7 @@ FAULTS = [
         "acme",
         "backend.py",
         "    async def embed(",
-        "    def __repr__(self) -> str:\n        return str(self._headers)\n\n"
-        "    async def embed(",
+        "    def __repr__(self) -> str:\n        return str(self._headers)\n\n    async def embed(",
         "test_secrets_are_masked",
     ),
     Planted(

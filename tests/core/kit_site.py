@@ -55,6 +55,8 @@ class Test{title}(GeneratorContract):
         return {{"EMBEDDING_GENERATOR": "{name}"}}
 """
 
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=ran.xml"]
+
 _TESTS = {"acme": _ACME_TEST, "hashed": _HASHED_TEST}
 
 
@@ -108,7 +110,7 @@ class KitSite:
         kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         paths = [str(self.folder), str(core), kept.get("PYTHONPATH", "")]
         ended = subprocess.run(
-            [sys.executable, *"-m pytest -q -p no:cacheprovider --junitxml=ran.xml".split(), *arguments],
+            [*_PYTEST, *arguments],
             cwd=self.folder,
             env={**kept, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
             capture_output=True,

@@ -9,8 +9,6 @@ from kit_faults import FAULTS
 from kit_site import KitSite, Ran
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kit_faults import Planted
 
 # One run of pytest for all: starting it, and importing numpy, takes longer than most checks.

@@ -34,13 +34,12 @@ class TestOpenAI(GeneratorContract):
         return texts
 
     def reply(self, request: Request, rows: Sequence[Row]) -> object:
-        """OpenAI's body, in the encoding that was asked for."""
-        as_base64 = request.json.get("encoding_format") == "base64"
+        """OpenAI's body, in base64 as the plugin asks."""
         data = [
             {
                 "object": "embedding",
                 "index": row.index,
-                "embedding": _base64(row) if as_base64 else row.vector,
+                "embedding": _base64(row),
             }
             for row in rows
         ]
@@ -50,14 +49,6 @@ class TestOpenAI(GeneratorContract):
     def error(self, status: int, message: str) -> dict[str, Any]:
         """OpenAI's form of an error."""
         return {"error": {"message": message, "type": "some_error", "param": None, "code": None}}
-
-
-class TestOpenAIFloats(TestOpenAI):
-    """The same with OPENAI_ENCODING_FORMAT=float."""
-
-    def settings(self) -> dict[str, str]:
-        """Floats, as servers without base64 answer."""
-        return {**super().settings(), "OPENAI_ENCODING_FORMAT": "float"}
 
 
 def _base64(row: Row) -> str:

@@ -183,7 +183,7 @@ class ContractBase(Author):
 
     def load(self, **settings: Any) -> EmbeddingGenerator:
         """A generator with the author's settings and these; closed when the check ends."""
-        from ..generator import load_generator
+        from .. import load_generator
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about variables that look misspelt: not ours

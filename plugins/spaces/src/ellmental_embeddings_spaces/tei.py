@@ -11,10 +11,8 @@ from ellmental_embeddings import (
     EmbeddingError,
     Limits,
     ModelInfo,
-    RateLimited,
     TextRejected,
     TextTooLong,
-    Unavailable,
 )
 from ellmental_embeddings.decoding import parse
 
@@ -33,6 +31,9 @@ __all__ = ["TeiServer", "is_tei"]
 
 _BATCH = re.compile(r"maximum allowed batch size (\d+)", re.IGNORECASE)
 _LONG = re.compile(r"must have less than (\d+) tokens|too long|input length", re.IGNORECASE)
+_ABOUT_THE_TEXTS = {400, 413, 422}
+"""TEI's "Empty" and "Validation". With any other status a proxy may have said it, keys and waits
+included: there the status counts."""
 _PAYLOAD_BYTES = 2_000_000
 """What TEI takes unless it is started with --payload-limit; JSON around the texts included."""
 _MOST_IN_FLIGHT = 16
@@ -93,15 +94,11 @@ class TeiServer:
             raise await self._refused(answer)
         return parse(answer.body).matrix()
 
-    async def _refused(self, answer: Answer) -> EmbeddingError:  # noqa: PLR0911 - a table
+    async def _refused(self, answer: Answer) -> EmbeddingError:
         content = answer.content() if answer.is_json else None
         said = detail(content)
-        if not said:
+        if not said or answer.status not in _ABOUT_THE_TEXTS:
             return await self._app.refusal(answer)
-        if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
-            return RateLimited(f"{self._app.shown}: {said}")
-        if answer.status == 424 or answer.status >= 500:  # noqa: PLR2004 - "Backend", and HTTP's
-            return Unavailable(f"{self._app.shown}: {said}")
         if batch := _BATCH.search(said):
             return BatchTooLarge(said, items=int(batch[1]))
         if _LONG.search(said):

@@ -120,7 +120,7 @@ class InstalledChecks(ContractBase):
 
     def _complaint(self, without: list[str]) -> str | None:
         """What a user is told who has not set some variables; None where it works all the same."""
-        from ...generator import load_generator
+        from ... import load_generator
 
         with self._monkeypatch.context() as changed:
             for name in without:

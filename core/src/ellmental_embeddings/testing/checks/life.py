@@ -83,7 +83,7 @@ class LifeChecks(ComparingBase):
 
     def test_both_faces_alike(self) -> None:
         """embed, aembed, stream and astream give the same vectors, in the same order."""
-        texts = self.many()
+        texts = self.sample
         generator = self.load(BATCH_SIZE=3)
         expected = self.embed(generator, texts).vectors
         mend = "do not bind clients to a loop in __init__: make them in the first embed."
