@@ -80,17 +80,19 @@ class HttpBase(ComparingBase):
         generator = self.load(BATCH_SIZE=4, **settings)
         self.server.forget()
         self.server.always(fault)
+        found: Exception | None = None
         try:
             self.embed(generator, self.sample[:4])
-        except EmbeddingError as error:
-            self.refuse_leaks(error)
-            return error
-        except Exception as error:  # noqa: BLE001 - that is the finding
-            fail(f"{fault.name}: the user sees {type(error).__name__}: {error}", _OURS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, is the finding
+            found = error
         finally:
             self.server.always(None)
-        fail(f"{fault.name}, at every request: no error", "believe no reply that is none.")
-        return None
+        if found is None:
+            fail(f"{fault.name}, at every request: no error", "believe no reply that is none.")
+        if not isinstance(found, EmbeddingError):
+            fail(f"{fault.name}: the user sees {type(found).__name__}: {found}", _OURS)
+        self.refuse_leaks(found)
+        return found
 
     def kinds_in(self, error: EmbeddingError) -> set[type[EmbeddingError]]:
         """The error's class, or those of the single texts it is about."""
