@@ -75,7 +75,7 @@ def test_what_is_pasted_is_taken_apart(pasted: str, target: Target) -> None:
 @pytest.mark.parametrize(
     ("pasted", "message"),
     [
-        ("name.openai.azure.com", "Did you mean https://name.openai.azure.com"),
+        ("name.openai.azure.com", "Perhaps you mean https://name.openai.azure.com"),
         ("ftp://name.openai.azure.com", "http"),
         ("https://", "host"),
         ("https://name:99999", "no URL"),

@@ -104,8 +104,13 @@ def test_what_nothing_helps_ends_the_call_at_once(
         ({"AZURE_OPENAI_VERSION": "2021-01-01"}, ConfigurationError, "AZURE_OPENAI_VERSION=2021"),
         ({"AZURE_OPENAI_VERSION": "latest"}, ConfigurationError, "AZURE_OPENAI_VERSION"),
         ({"AZURE_OPENAI_ENDPOINT": "127.0.0.1"}, ConfigurationError, "AZURE_OPENAI_ENDPOINT"),
+        (
+            {"AZURE_OPENAI_USE_ACTIVE_DIRECTORY": True, "OPENAI_API_KEY": "wrong-key-7Q2"},
+            AuthenticationFailed,
+            "sent as an Entra ID token; a key of the resource needs False",
+        ),
     ],
-    ids=["key", "deployment", "version", "no version", "endpoint"],
+    ids=["key", "deployment", "version", "no version", "endpoint", "key for token"],
 )
 def test_wrong_settings(
     server: OpenAIServer, settings: dict[str, Any], kind: type[EmbeddingError], word: str
@@ -247,6 +252,17 @@ def test_no_identity_at_all(server: OpenAIServer, monkeypatch: pytest.MonkeyPatc
         ask(server, ["a"], OPENAI_API_KEY=None, AZURE_OPENAI_USE_ACTIVE_DIRECTORY=True)
     assert "AZURE_CLIENT_ID" in str(caught.value)
     assert not server.bill.requests
+    # What azure-identity logs besides goes where the user sends it, not to a bare console.
+    assert logging.getLogger("azure.identity").handlers
+
+
+def test_a_path_that_is_no_gateways(server: OpenAIServer) -> None:
+    """An endpoint with a path that leads nowhere: the whole address, in Azure's own terms."""
+    with pytest.raises(ConfigurationError) as caught:
+        ask(server, ["a"], AZURE_OPENAI_ENDPOINT=f"{server.origin}/some/path")
+    assert "There is no Azure OpenAI at http://" in str(caught.value)
+    assert "/some/path/openai/deployments/my-deployment/embeddings" in str(caught.value)
+    assert "/v1" not in str(caught.value)
 
 
 def test_client_credentials_from_the_environment(

@@ -85,6 +85,15 @@ def test_a_key_with_a_newline_on_the_command_line(server: OpenAIServer) -> None:
     assert "Warning" not in ran.stderr
 
 
+def test_what_is_cut_is_said_on_the_command_line(server: OpenAIServer) -> None:
+    """A text that EMBEDDING_OVERLONG cuts has a vector on stdout, and a line on stderr."""
+    limit = {"OPENAI_MAX_TEXT_TOKENS": "5", "OPENAI_TOKENIZER": "bytes"}
+    ran = ellmental(server, "vector", "tiny", "too long", **limit, EMBEDDING_OVERLONG="truncate")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == 2
+    assert ran.stderr.splitlines()[1:] == ["text 1 ('too long'): truncated from 8 to 4 tokens"]
+
+
 def test_doctor_finds_all_well(server: OpenAIServer) -> None:
     """With the right key doctor says so, and shows the model and the width."""
     ran = ellmental(server, "doctor", "--json")

@@ -76,13 +76,15 @@ def command(
 
 
 def _print(part: Embeddings, waiting: deque[str], start: int) -> None:
-    """Print a part's vectors, and say which of its texts have none."""
+    """Print a part's vectors; say which of its texts have none, and which were cut."""
     for position, vector in enumerate(part):
         text = waiting.popleft()
         error = part.failed.get(position)
         click.echo("null" if error else as_json(vector.tolist()))
         if error:
             note(f"Error: text {start + position} ({_shortened(text)}): {error}")
+        elif (outcome := part.outcomes[position]).status in {"truncated", "split"}:
+            note(f"text {start + position} ({_shortened(text)}): {outcome}")
 
 
 def _remembered(texts: Iterable[str], waiting: deque[str]) -> Iterator[str]:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from ellmental_embeddings import ConfigurationError
 from ellmental_embeddings_openai import CompatibleBackend, Endpoint, Names, parsed_headers
 
-from .refusals import AZURE_RULES
+from .refusals import AZURE_RULES, DIRECTORY_RULES
 from .target import base_url, scope_of, taken_apart
 from .tokens import TokenSource, default_credential
 
 if TYPE_CHECKING:
-    from ellmental_embeddings_openai import Rule
-
     from .settings import AzureSettings
 
 __all__ = ["AzureBackend"]
@@ -31,7 +29,6 @@ class AzureBackend(CompatibleBackend):
     """
 
     names_model: ClassVar[bool] = False
-    rules: ClassVar[tuple[Rule, ...]] = AZURE_RULES
 
     def __init__(self, settings: AzureSettings) -> None:
         target = taken_apart(settings.azure_openai_endpoint)
@@ -59,6 +56,7 @@ class AzureBackend(CompatibleBackend):
                 ),
             ),
         )
+        self.rules = DIRECTORY_RULES if by_directory else AZURE_RULES
         self._by_directory = by_directory
         self._tokens: TokenSource | None = None
         if by_directory and key is None:

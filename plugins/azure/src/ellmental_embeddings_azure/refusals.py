@@ -5,22 +5,26 @@ from __future__ import annotations
 from ellmental_embeddings import AuthenticationFailed, ConfigurationError
 from ellmental_embeddings_openai import Rule
 
-__all__ = ["AZURE_RULES"]
+__all__ = ["AZURE_RULES", "DIRECTORY_RULES"]
 
-AZURE_RULES: tuple[Rule, ...] = (
+_GIVE_ROLE = (
+    "Give the identity the role 'Cognitive Services OpenAI User' on the resource; a new role takes "
+    "some minutes."
+)
+_DEPLOYMENT = "Check {model}: it must be the deployment's name. A new one takes some minutes."
+
+_SHARED = (
     Rule(
         status={401, 403},
         code="permissiondenied",
         becomes=AuthenticationFailed,
-        remedy="Give the identity the role 'Cognitive Services OpenAI User' on the resource; a "
-        "new role takes some minutes.",
+        remedy=_GIVE_ROLE,
     ),
     Rule(
         status={401, 403},
         words=r"lacks the required data action",
         becomes=AuthenticationFailed,
-        remedy="Give the identity the role 'Cognitive Services OpenAI User' on the resource; a "
-        "new role takes some minutes.",
+        remedy=_GIVE_ROLE,
     ),
     Rule(
         status={401},
@@ -29,12 +33,6 @@ AZURE_RULES: tuple[Rule, ...] = (
         remedy="A token in {key} lives an hour or so: fetch a new one, or unset it to have "
         "azure-identity do so. For another audience set AZURE_OPENAI_SCOPE. A key instead of a "
         "token needs AZURE_OPENAI_USE_ACTIVE_DIRECTORY=False.",
-    ),
-    Rule(
-        status={401},
-        becomes=AuthenticationFailed,
-        remedy="Check that {key} holds a key of the resource at {url}; an Entra ID token needs "
-        "AZURE_OPENAI_USE_ACTIVE_DIRECTORY=True.",
     ),
     Rule(
         status={403},
@@ -53,7 +51,7 @@ AZURE_RULES: tuple[Rule, ...] = (
         status={404},
         code="deploymentnotfound",
         becomes=ConfigurationError,
-        remedy="Check {model}: it must be the deployment's name. A new one takes some minutes.",
+        remedy=_DEPLOYMENT,
     ),
     Rule(
         status={404},
@@ -61,4 +59,38 @@ AZURE_RULES: tuple[Rule, ...] = (
         becomes=ConfigurationError,
         remedy="Check {url}, and that {version} exists: v1, or a date such as 2024-10-21.",
     ),
+    Rule(
+        code="model_not_found",
+        becomes=ConfigurationError,
+        remedy=_DEPLOYMENT,
+    ),
+    Rule(
+        status={404, 405, 410},
+        becomes=ConfigurationError,
+        remedy="There is no Azure OpenAI at {address}: check {url}. What stands before /openai in "
+        "it is kept.",
+    ),
 )
+
+AZURE_RULES: tuple[Rule, ...] = (
+    *_SHARED,
+    Rule(
+        status={401},
+        becomes=AuthenticationFailed,
+        remedy="Check that {key} holds a key of the resource at {url}; an Entra ID token needs "
+        "AZURE_OPENAI_USE_ACTIVE_DIRECTORY=True.",
+    ),
+)
+"""Where a key is sent."""
+
+DIRECTORY_RULES: tuple[Rule, ...] = (
+    *_SHARED,
+    Rule(
+        status={401},
+        becomes=AuthenticationFailed,
+        remedy="AZURE_OPENAI_USE_ACTIVE_DIRECTORY=True: what {key} holds is sent as an Entra ID "
+        "token; a key of the resource needs False. Without {key} the token is azure-identity's: "
+        "check that it is of the tenant of {url}.",
+    ),
+)
+"""Where an Entra ID token is sent."""

@@ -54,7 +54,7 @@ def taken_apart(pasted: str) -> Target:
     """
     text = pasted.strip().strip("\"'")
     if "://" not in text:
-        raise ValueError(f"it has no scheme. Did you mean https://{text.lstrip('/')} ?")
+        raise ValueError(f"it has no scheme. Perhaps you mean https://{text.lstrip('/')}")
     try:
         parts = urlsplit(text)
         _ = parts.port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -142,6 +143,11 @@ def default_credential(endpoint: str) -> Credential:
             f"azure-identity cannot be imported ({error}). Install it with: "
             "pip install azure-identity"
         ) from None
+    # It logs a whole page when no credential works, which the error says again: kept off the
+    # console of whoever has set up no logging.
+    logger = logging.getLogger("azure.identity")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     authority: dict[str, Any] = {}
     if "AZURE_AUTHORITY_HOST" not in os.environ:
         for suffix, host in (

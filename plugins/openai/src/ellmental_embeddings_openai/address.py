@@ -29,7 +29,7 @@ def normalised_url(url: str) -> str:
     text = url.strip().strip("\"'")
     if "://" not in text:
         scheme = "http" if text.startswith(("localhost", "127.", "[::1]", "0.0.0.0")) else "https"  # noqa: S104 - recognised, not bound
-        raise ValueError(f"it has no scheme. Did you mean {scheme}://{text.lstrip('/')} ?")
+        raise ValueError(f"it has no scheme. Perhaps you mean {scheme}://{text.lstrip('/')}")
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -72,7 +72,7 @@ class CompatibleBackend(Backend):
     """
 
     names_model: ClassVar[bool] = True
-    rules: ClassVar[tuple[Rule, ...]] = ()
+    rules: tuple[Rule, ...] = ()
 
     def __init__(
         self, settings: BackendSettings, endpoint: Endpoint, *, measure: Measure | None = None
