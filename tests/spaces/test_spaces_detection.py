@@ -62,7 +62,7 @@ def test_a_gradio_takes_few_calls_at_once(gradio: StandInGradio, load: Load) -> 
     """An app computes one call at a time: the engine learns not to queue many."""
     generator = load(gradio.url)
     generator.embed(["one"])
-    assert generator.limits.concurrency == 4
+    assert generator.limits.concurrency == 2
 
 
 def test_the_vectors_of_a_space_are_its_own(gradio: StandInGradio, load: Load) -> None:
@@ -205,7 +205,7 @@ def test_an_inputs_endpoint_of_another_name_is_listed(server: StandIn, load: Loa
     """Where the name is not clear, the existing ones are listed, to choose SPACES_ENDPOINT."""
     paths: dict[str, Any] = {"/one": {"post": {}}, "/two": {"post": {}}}
     server.on("GET /openapi.json", reply({"openapi": "3.1.0", "paths": paths}))
-    with pytest.raises(ConfigurationError, match=r"SPACES_ENDPOINT=/predict.*/one, /two"):
+    with pytest.raises(ConfigurationError, match=r"It has: /one, /two. Set SPACES_ENDPOINT"):
         load(server.url).embed(["one"])
     _inputs(server, "/two")
     load(server.url, SPACES_ENDPOINT="two").embed(["one"])
@@ -308,7 +308,7 @@ def test_another_model_behind_the_same_url_is_refused(server: StandIn, load: Loa
     embed = server.routes["POST /embed"]
     broken = [reply({"error": "gone"}, 503)]
     server.routes["POST /embed"] = lambda request: broken.pop() if broken else embed(request)
-    with pytest.raises(ConfigurationError, match="serves other/model now"):
+    with pytest.raises(ConfigurationError, match=r"serves other/model .* now"):
         generator.embed(["two"])
 
 

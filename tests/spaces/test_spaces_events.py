@@ -66,3 +66,11 @@ def test_a_line_over_the_limit_makes_the_batch_smaller() -> None:
     """A line that grows beyond the limit ends in the error that halves the batch."""
     with pytest.raises(BatchTooLarge, match="over 1,000 bytes"):
         _events([b"data: " + b"x" * 600, b"x" * 600], most=1_000)
+
+
+def test_an_event_of_many_lines_is_over_the_limit_as_well() -> None:
+    """An event without end, of short lines, is refused like a line without end."""
+    with pytest.raises(BatchTooLarge, match="over 1,000 bytes"):
+        _events([b"data: x\n"] * 5_000, most=1_000)
+    with pytest.raises(BatchTooLarge, match="over 1,000 bytes"):
+        _events([b"data:\n"] * 5_000, most=1_000)

@@ -64,7 +64,6 @@ def test_owner_and_name_are_resolved_by_the_hub(
         (("APP_STARTING", "STOPPED"), "was stopped and is being woken"),
         (("SLEEPING", "BUILDING"), "is being built"),
         (("BUILDING", "APP_STARTING"), "is starting"),
-        (("RUNNING_BUILDING",) * 2, "is being built anew"),
         (("RUNNING",) * 2, "is starting"),
     ],
 )
@@ -194,9 +193,70 @@ def test_a_docker_space_with_a_page_at_config_is_recognised(
     """Once the Hub says that it runs, a page is the app's own: other kinds are looked for."""
     _hub(hub, server, "RUNNING")
     server.on("GET /config", html("<h1>An app of my own</h1>"))
-    server.on("GET /info", reply({"model_id": "m", "max_client_batch_size": 32}))
+    server.on("GET /info", reply({"model_id": "m", "model_sha": "s", "max_client_batch_size": 32}))
     server.on("POST /embed", reply([[0.5, 0.5]]))
     assert _load(load, hub).embed(["a"]).space.model == "m"
+
+
+@pytest.mark.parametrize("stage", ["RUNNING_BUILDING", "RUNNING_APP_STARTING"])
+def test_a_space_that_is_built_anew_is_used_meanwhile(
+    stage: str,
+    hub: StandIn,
+    server: StandIn,
+    load: Load,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """While a new version is built the old one runs: it is not waited for."""
+    _hub(hub, server, stage)
+    server.on("GET /config", html("<h1>An app of my own</h1>"))
+    server.on("GET /info", reply({"model_id": "m", "model_sha": "s", "max_client_batch_size": 32}))
+    server.on("POST /embed", reply([[0.5, 0.5]]))
+    with caplog.at_level(logging.WARNING):
+        assert _load(load, hub).embed(["a"]).usage.retries == 0
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Answer(404, "text/plain", [b"Not Found"]),
+        Answer(404, "text/html", [b"<!doctype html><title>404 Not Found</title>"]),
+        Answer(404, "text/plain", []),
+        html("<h1>An app of my own</h1>"),
+    ],
+)
+def test_an_app_s_own_page_is_none_of_the_gateway_s(
+    page: Answer, server: StandIn, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the Hub cannot be asked, a Docker Space's plain 404 is its own: the search goes on."""
+    _pretend_subdomain(monkeypatch, server.url)
+    server.on("GET /config", page)
+    server.on("GET /info", reply({"model_id": "m", "model_sha": "s", "max_client_batch_size": 32}))
+    server.on("POST /embed", reply([[0.5, 0.5]]))
+    with StandIn() as gone:
+        nowhere = gone.url
+    result = load(server.url, HF_ENDPOINT=nowhere).embed(["a"])
+    assert result.space.model == "m"
+    assert result.usage.retries == 0
+
+
+def test_a_private_space_is_served_to_its_key_alone(
+    hub: StandIn, gradio: StandInGradio, load: Load, right: Right
+) -> None:
+    """A gateway that shows strangers a page of 404 lets the key through, on every request."""
+    _hub(hub, gradio, "RUNNING")
+    for route, handler in list(gradio.routes.items()):
+
+        def guarded(request: Any, handler: Any = handler) -> Any:
+            let_in = request.headers.get("authorization") == "Bearer hf_good"
+            return handler(request) if let_in else MISSING
+
+        gradio.routes[route] = guarded
+    result = _load(load, hub, EMBEDDINGS_GENERATION_KEY="hf_good", BATCH_SIZE=1).embed(["a", "b"])
+    np.testing.assert_allclose(result.vectors, right(["a", "b"]))
+    hub.on(f"GET /api/spaces/{SPACE}/runtime", reply({}, 401, x_error_code="RepoNotFound"))
+    with pytest.raises(AuthenticationFailed, match="or it is private"):
+        _load(load, hub).embed(["a"])
 
 
 @pytest.mark.parametrize(

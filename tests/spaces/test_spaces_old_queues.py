@@ -62,9 +62,22 @@ def test_a_websocket_that_is_not_understood_is_refused(server: StandIn, load: Lo
     """A page in place of a WebSocket ends in what the server said."""
     server.on("GET /config", reply(config("ws", "")))
     server.on("POST /run/predict", reply({"detail": "Not authorized to skip the queue"}, 401))
-    server.on("GET /queue/join", html("Bad Gateway", 502))
+    server.on("GET /queue/join", html("Not Found", 404))
     with pytest.raises(ConfigurationError, match="takes direct calls as little"):
         load(server.url).embed(TEXTS)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_websocket_refused_for_a_while_is_tried_again(
+    status: int, server: StandIn, load: Load
+) -> None:
+    """A proxy's 502, 503 or 429 in place of the WebSocket says nothing about the app."""
+    server.on("GET /config", reply(config("ws", "")))
+    server.on("POST /run/predict", reply({"detail": "Not Found"}, 404))
+    server.on("GET /queue/join", html("Bad Gateway", status), html("Not Found", 404))
+    with pytest.raises(ConfigurationError, match="takes direct calls as little"):
+        load(server.url).embed(["one"])
+    assert server.paths().count("GET /queue/join") == 2
 
 
 class _Queue40:

@@ -84,3 +84,19 @@ def test_a_key_on_an_open_line_is_warned_of(load: Load, caplog: pytest.LogCaptur
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "http://example.org unencrypted" in caplog.text
     assert "hf_secret" not in caplog.text
+
+
+def test_a_key_on_an_open_line_to_the_hub_is_warned_of(
+    load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HF_ENDPOINT over plain http gets the key too: it is named in the warning."""
+    key = {"EMBEDDINGS_GENERATION_KEY": "hf_secret"}
+    with caplog.at_level(logging.WARNING):
+        load("owner/name", HF_ENDPOINT="http://mirror.example", **key)
+        load("owner/name", HF_ENDPOINT="https://mirror.example", **key)
+        load("owner/name", HF_ENDPOINT="http://mirror.example")
+        load("https://my.own", HF_ENDPOINT="http://mirror.example", **key)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "mirror.example unencrypted" in line
+    assert "HF_ENDPOINT" in line
+    assert "hf_secret" not in line

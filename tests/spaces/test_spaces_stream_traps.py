@@ -14,6 +14,7 @@ from stand_in_gradio import StandInGradio, completed, config, failed
 from vectors_behind import QUOTA
 
 from ellmental_embeddings import (
+    BadReply,
     ConfigurationError,
     EmbeddingFailed,
     QuotaExhausted,
@@ -159,6 +160,10 @@ def test_an_app_error_fails_its_text_alone(
     [
         (QUOTA, "ZeroGPU quota exceeded", "Try again in 23:08:12.*EMBEDDINGS_GENERATION_KEY"),
         ("You have exceeded your GPU quota (60s left)", None, "EMBEDDINGS_GENERATION_KEY"),
+        ("You have exceeded your free GPU quota (60s requested)", None, "quota is used up"),
+        ("You have exceeded your Pro GPU quota (60s requested)", None, "quota is used up"),
+        ("You have exceeded your daily free ZeroGPU quota", None, "quota is used up"),
+        ("'You have exceeded your GPU quota (1s left).'", None, "quota is used up"),
         ("Daily ZeroGPU runs limit reached", None, "quota is used up"),
         (None, "ZeroGPU quota exceeded", "quota is used up"),
         (
@@ -176,6 +181,16 @@ def test_a_zero_gpu_quota_ends_the_call_with_the_remedy(
     with pytest.raises(QuotaExhausted, match=told):
         load(gradio.url).embed(TEXTS)
     assert len(gradio.joined) == 1
+
+
+def test_an_app_that_fails_everything_without_a_word_is_given_up_soon(
+    gradio: StandInGradio, load: Load
+) -> None:
+    """Not three calls a text: once both halves of a batch fail alike, the app is to blame."""
+    gradio.streams = [sse(failed(None))] * 300
+    with pytest.raises(BadReply, match=r"each of its halves.*show_error=True.*BATCH_SIZE=1"):
+        load(gradio.url).embed([str(number) for number in range(50)])
+    assert len(gradio.joined) <= 6
 
 
 def test_a_zero_gpu_that_is_busy_is_tried_again(
@@ -293,6 +308,33 @@ def test_an_app_that_changed_is_looked_at_anew(
         gradio.routes[path] = gradio.routes.pop(f"{method} /gradio_api{name}")
     np.testing.assert_allclose(generator.embed(TEXTS).vectors, right(TEXTS))
     assert "sse_v1" in str(generator.server)
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "kind", "calls"),
+    [
+        (400, "Session hash not found.", ConfigurationError, 1),
+        (500, "Internal Server Error", Unavailable, 1),
+    ],
+)
+def test_what_the_queue_refuses_otherwise_is_told(
+    status: int, detail: str, kind: type[Exception], calls: int, gradio: StandInGradio, load: Load
+) -> None:
+    """Its 400 is about the request, its 500 about the app: each is told with what it says."""
+    gradio.on("POST /gradio_api/queue/join", reply({"detail": detail}, status))
+    with pytest.raises(kind, match=detail):
+        load(gradio.url, EMBEDDING_DEADLINE=0.1).embed(TEXTS)
+    assert gradio.paths().count("POST /gradio_api/queue/join") == calls
+
+
+def test_a_result_that_is_fetched_late_is_there(
+    gradio: StandInGradio, load: Load, right: Right
+) -> None:
+    """A stream that says nothing at first has the result all the same, after half a second."""
+    gradio.streams = [lambda value: sse(0.5, completed(value))]
+    result = load(gradio.url).embed(TEXTS)
+    np.testing.assert_allclose(result.vectors, right(TEXTS))
+    assert len(gradio.joined) == 1
 
 
 def test_a_malformed_call_is_not_repeated(gradio: StandInGradio, load: Load) -> None:

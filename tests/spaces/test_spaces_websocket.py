@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ellmental_embeddings import BadReply
+from ellmental_embeddings import BadReply, BatchTooLarge
+from ellmental_embeddings_spaces import websocket
 from ellmental_embeddings_spaces.websocket import WebSocket, masked
 
 
@@ -105,3 +106,24 @@ def test_what_is_sent_can_be_read(size: int) -> None:
     assert head[1] & 0x80
     assert (int.from_bytes(head[2:], "big") if extra else head[1] & 0x7F) == size
     assert masked(rest[4:], rest[:4]) == b"y" * size
+
+
+@pytest.mark.parametrize("payload", [b"", b"x" * 10])
+def test_fragments_without_end_are_refused(payload: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that never ends is refused, even where its pieces are empty."""
+    monkeypatch.setattr(websocket, "MOST_BYTES", 10_000)
+    given = _frame(payload, final=False) + _frame(payload, 0, final=False) * 5_000
+    with pytest.raises(BatchTooLarge, match="over 10,000 bytes"):
+        _read(given)
+
+
+@pytest.mark.parametrize("text", [b"nonsense", b"null", b"[1]", b"", b"\xff"])
+def test_messages_that_are_no_json_are_told(text: bytes) -> None:
+    """A short frame of anything else than Gradio's JSON is a bad reply, not a fault in here."""
+    from ellmental_embeddings_spaces.queue_ws import asked_for
+
+    if text in {b"[1]", b"null"}:
+        assert asked_for(text) is None
+    else:
+        with pytest.raises(BadReply):
+            asked_for(text)

@@ -27,7 +27,7 @@ __all__ = ["Document", "Path", "is_array", "parse", "read_vector"]
 Path = tuple[str | int, ...]
 """Keys and positions that lead to a node of a document."""
 
-_REFUSED = (ValueError, TypeError, RuntimeError)
+_REFUSED = (ValueError, TypeError, RuntimeError)  # RecursionError is a RuntimeError
 
 
 class Document:
@@ -45,6 +45,10 @@ class Document:
         except _REFUSED:
             # Either no JSON, or Python's: NaN, huge integers, lone surrogates in a message.
             self.root = _leniently(body)
+
+    def has(self, key: str) -> bool:
+        """Whether it is an object with that key."""
+        return hasattr(self.root, "keys") and key in self.root
 
     def at(self, path: Path) -> Any:
         """What stands at a path of keys and positions; None where there is nothing."""
@@ -79,7 +83,11 @@ class Document:
                     raise BadReply(_fault(rows))
                 place[:] = numbers
         # simdjson flattens [1, [2]] unasked. Then there are more brackets than rows.
-        if self.body.count(b"[") != _brackets(self.root, path) + 1 + len(rows):
+        try:
+            flat = self.body.count(b"[") == _brackets(self.root, path) + 1 + len(rows)
+        except RecursionError:
+            raise BadReply("the answer is nested too deeply") from None
+        if not flat:
             _refuse_nested(rows)
         return filled
 
@@ -137,7 +145,10 @@ def _numbers(row: Any) -> NDArray[np.float64]:
         except _REFUSED:
             return np.empty(0)
     plain = all(type(cell) in (int, float) for cell in row)
-    return np.asarray(row, dtype=np.float64) if plain else np.empty(0)
+    try:
+        return np.asarray(row, dtype=np.float64) if plain else np.empty(0)
+    except OverflowError:
+        return np.empty(0)  # an integer that no float can hold
 
 
 def _brackets(node: Any, path: Path | None) -> int:

@@ -12,10 +12,10 @@ from ellmental_embeddings import (
     Unavailable,
 )
 
-from .address import parse_address
-from .failures import refusal
+from .address import origin_of, parse_address
+from .failures import Keys, refusal
 from .hub import Hub
-from .wire import Wire
+from .wire import Wire, speaks_https
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["App"]
 
+_WANTS_TLS = b"plain http request was sent to https port"
 _PREPARING = b"preparing space"
+_MISSING = b"find the page you are looking for"
 
 
 class App:
@@ -38,6 +40,11 @@ class App:
     def __init__(self, settings: SpacesSettings) -> None:
         self.address = parse_address(settings.embeddings_generation_url)
         self.with_key = settings.embeddings_generation_key is not None
+        self.keys = Keys(
+            of_hub=self.with_key,
+            of_app=settings.spaces_app_key is not None,
+            is_space=self.address.is_space,
+        )
         self.wire = Wire(settings.embedding_timeout)
         self._headers = _headers(settings.embeddings_generation_key, settings.spaces_app_key)
         self._site: Site | None = None
@@ -75,6 +82,8 @@ class App:
         """Why an answer is not the app's; None where the app itself seems to have given it."""
         if self.address.is_space and not answer.is_json:
             return await self._gateway(answer)
+        if answer.status == 400 and _WANTS_TLS in answer.body[:2_000].lower():  # noqa: PLR2004
+            return ConfigurationError(speaks_https(origin_of(self.address.root or "")))
         if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
             return self.refused(answer)
         return None
@@ -89,7 +98,11 @@ class App:
 
     def refused(self, answer: Answer) -> EmbeddingError:
         """The error for an answer by its status alone."""
-        return refusal(answer, self.shown, with_key=self.with_key)
+        return refusal(answer, self.shown, self.keys)
+
+    def locked(self, answer: Answer, said: str) -> EmbeddingError:
+        """The error for an app that lets nobody in, with all that it answered."""
+        return refusal(answer, self.shown, self.keys, said)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -110,17 +123,21 @@ class App:
             return self.refused(answer)
         return None
 
-    def _guessed(self, answer: Answer) -> EmbeddingError:
-        """What the gateway's answer means, while the Hub cannot be asked."""
+    def _guessed(self, answer: Answer) -> EmbeddingError | None:
+        """What the gateway's answer means, while the Hub cannot be asked.
+
+        Its pages are known by their words: all others are the app's own.
+        """
+        page = answer.body[:20_000].lower()
         match answer.status:
-            case 404:
+            case 404 if _MISSING in page:
                 return ConfigurationError(
                     f"{self.shown} is not found: it does not exist, was renamed, or is private "
                     "and EMBEDDINGS_GENERATION_KEY is not set or may not read it."
                 )
-            case 200:
+            case 200 if _PREPARING in page:
                 return self.hub.waited_for(f"{self.shown} is waking up or starting")
-        return self.refused(answer)
+        return self.refused(answer) if answer.status == 429 or answer.status >= 500 else None  # noqa: PLR2004
 
 
 def _headers(key: SecretStr | None, app_key: SecretStr | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ellmental_embeddings import (
     ConfigurationError,
     EmbeddingError,
     Limits,
+    ModelInfo,
     RateLimited,
     Reply,
     Unavailable,
@@ -22,9 +23,11 @@ from ellmental_embeddings import (
 
 from .address import is_loopback, parse_address
 from .app import App
+from .clock import timed
 from .detection import find_server
 
 if TYPE_CHECKING:
+    from .clock import Clock
     from .server import Server
     from .settings import SpacesSettings
 
@@ -32,7 +35,9 @@ __all__ = ["SpacesInstructBackend", "SpacesTextBackend"]
 
 log = logging.getLogger("ellmental_embeddings.spaces")
 
-_MOST_IN_FLIGHT = 16
+_IN_FLIGHT = 4
+"""Until it is known what it talks to; then the server's own limit holds."""
+
 _SAME_TROUBLE = 0.5
 """Seconds for which calls that waited for one search share its failure."""
 
@@ -47,12 +52,13 @@ class SpacesTextBackend(Backend):
         ConfigurationError: the URL holds a password.
     """
 
-    limits = Limits(concurrency=_MOST_IN_FLIGHT)
+    keeps_timeout = True
     settings: SpacesSettings
 
     def __init__(self, settings: SpacesSettings) -> None:
         super().__init__(settings)
         _check_url(settings)
+        self.limits = Limits(concurrency=settings.in_flight(_IN_FLIGHT))
         self._app = App(settings)
         self._server: Server | None = None
         self._search = asyncio.Lock()
@@ -65,12 +71,16 @@ class SpacesTextBackend(Backend):
             EmbeddingError: as ``failures`` and ``hub`` say.
         """
         instruction = self._instruction(batch)
+        async with timed(self.settings.embedding_timeout) as clock:
+            return await self._reply(batch, instruction, clock)
+
+    async def _reply(self, batch: Batch, instruction: str | None, clock: Clock) -> Reply:
         server = await self._found()
         items = server.limits.items
         if items is not None and len(batch.texts) > items:
             raise BatchTooLarge(f"{self._app.shown} takes {items} texts at once", items=items)
         try:
-            vectors = await server.vectors(batch.texts, instruction)
+            vectors = await server.vectors(batch.texts, instruction, clock)
         except (Unavailable, ConfigurationError):
             # It may have been replaced: the next call looks anew.
             if self._server is server:
@@ -108,10 +118,10 @@ class SpacesTextBackend(Backend):
         return server
 
     def _took(self, server: Server) -> None:
-        known = self.model.name
-        if known is not None and known != server.model.name:
+        known, found = self.model, server.model
+        if known.name is not None and (known.name, known.revision) != (found.name, found.revision):
             raise ConfigurationError(
-                f"{self._app.shown} serves {server.model.name} now, where it served {known} "
+                f"{self._app.shown} serves {_told(found)} now, where it served {_told(known)} "
                 "before: their vectors cannot be compared. Start again."
             )
         self._app.hub.answered()
@@ -138,6 +148,10 @@ class SpacesInstructBackend(SpacesTextBackend):
         return batch.instruction if batch.instruction.strip() else ""
 
 
+def _told(model: ModelInfo) -> str:
+    return f"{model.name}" + (f" (revision {model.revision})" if model.revision else "")
+
+
 def _again(error: EmbeddingError) -> EmbeddingError:
     """The same error, fresh: a raised one carries its traceback along."""
     if isinstance(error, Unavailable | RateLimited):
@@ -152,11 +166,18 @@ def _check_url(settings: SpacesSettings) -> None:
             "EMBEDDINGS_GENERATION_URL holds a user name or a password before an @. Take them out, "
             "and set EMBEDDINGS_GENERATION_KEY instead."
         )
-    root = parse_address(given).root or ""
-    with_key = settings.embeddings_generation_key or settings.spaces_app_key
-    if with_key and root.startswith("http://") and not is_loopback(root):
+    key, address = settings.embeddings_generation_key, parse_address(given)
+    if key or settings.spaces_app_key:
+        _warn_of_open_line(address.root or "", "EMBEDDINGS_GENERATION_URL")
+    if key and address.is_space:
+        _warn_of_open_line(settings.hf_endpoint, "HF_ENDPOINT")
+
+
+def _warn_of_open_line(root: str, variable: str) -> None:
+    if root.lower().startswith("http://") and not is_loopback(root):
         log.warning(
             "your key goes to %s unencrypted, readable on its way: use https:// where the server "
-            "has it (EMBEDDINGS_GENERATION_URL)",
+            "has it (%s)",
             root,
+            variable,
         )

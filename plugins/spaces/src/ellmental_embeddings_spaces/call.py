@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ellmental_embeddings.decoding import Document, Path
 
     from .app import App
+    from .clock import Clock
     from .gradio_config import Endpoint
     from .wire import Answer, Site
 
@@ -39,11 +40,13 @@ class Call:
     """What is sent, and to whom.
 
     Attributes:
+        clock: is told when the call waits in the queue, and when it is computed.
         data: one value per input component.
         session: fresh for every call, so that one call's messages are never another's.
     """
 
     app: App
+    clock: Clock
     site: Site
     prefix: str
     endpoint: Endpoint
@@ -69,6 +72,10 @@ class Call:
         match document.at(("msg",)):
             case "process_completed":
                 return self._completed(document)
+            case "estimation":
+                self.clock.waits(document.at(("rank",)), self.app.shown)
+            case "process_starts":
+                self.clock.computes()
             case "queue_full":
                 raise RateLimited(f"the queue of {self.app.shown} is full")
             case "unexpected_error" | "server_stopped" | "broken_connection":

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ellmental_embeddings import BadReply, ConfigurationError, EmbeddingError
+from ellmental_embeddings import (
+    BadReply,
+    BatchTooLarge,
+    ConfigurationError,
+    EmbeddingError,
+    Unavailable,
+)
 from ellmental_embeddings.decoding import parse
 
-from .fastapi import InputsServer, place_of_vectors, posted_paths
+from .failures import asks_for_password, is_transient
+from .fastapi import USUAL, InputsServer, place_of_vectors, posted_paths
 from .gradio import GradioServer
 from .gradio_config import read_config
 from .tei import TeiServer, is_tei
@@ -23,6 +30,8 @@ __all__ = ["find_server"]
 
 _PROBE = {"inputs": ["probe"]}
 _LOCKED = {401, 403}
+_MOST_BYTES = 1 << 25
+"""A description over this is none: the config of a large app has a few megabytes."""
 
 
 async def find_server(app: App, settings: SpacesSettings) -> Server:
@@ -59,8 +68,7 @@ class _Search:
         config = read_config(await self._get("/config"))
         if config is None:
             return None
-        endpoint = self._settings.spaces_endpoint
-        return GradioServer(self._app, self._site, config, endpoint)
+        return GradioServer(self._app, self._site, config, self._settings)
 
     async def _tei(self) -> Server | None:
         info = await self._get("/info")
@@ -87,26 +95,34 @@ class _Search:
     async def _inputs(self) -> Server | None:
         wanted = self._settings.spaces_endpoint
         chosen = "spaces_endpoint" in self._settings.model_fields_set
-        paths = posted_paths(await self._get("/openapi.json"))
-        if paths is not None:
-            if chosen or wanted in paths or not paths:
-                return self._listed(wanted, paths)
-            if len(paths) == 1 or paths[0] in ("/embed", "/embeddings", "/encode", "/"):
-                return InputsServer(self._app, self._site, paths[0])
-            return self._listed(wanted, paths)
+        described = posted_paths(await self._get("/openapi.json"))
+        if described is not None:
+            path = self._described(wanted, described, chosen=chosen)
+            return InputsServer(self._app, self._site, path)
         for path in (wanted,) if chosen else (wanted, ""):
             answer = await self._ask("POST", path, _PROBE)
             if answer.status == 200 and _is_vectors(answer):  # noqa: PLR2004 - HTTP's own number
                 return InputsServer(self._app, self._site, path)
         return None
 
-    def _listed(self, wanted: str, paths: list[str]) -> Server:
-        if wanted not in paths:
+    def _described(self, wanted: str, paths: dict[str, bool | None], *, chosen: bool) -> str:
+        """The path to post to. A chosen one is believed; any other has to take ``inputs``."""
+        listed = ", ".join(paths) or "none that can be posted to"
+        if chosen:
+            if wanted in paths:
+                return wanted
             raise ConfigurationError(
-                f"SPACES_ENDPOINT={wanted}: the server has no such endpoint. It has: "
-                f"{', '.join(paths) or 'none that can be posted to'}."
+                f"SPACES_ENDPOINT={wanted}: the server has no such endpoint. It has: {listed}."
             )
-        return InputsServer(self._app, self._site, wanted)
+        fitting = [path for path, takes in paths.items() if takes]
+        # Where nothing is said of what it takes, the usual names are believed.
+        fitting += [path for path, takes in paths.items() if takes is None and path in USUAL]
+        if len(fitting) == 1 or (fitting and fitting[0] in USUAL):
+            return fitting[0]
+        raise ConfigurationError(
+            f'which endpoint of {self._app.shown} takes {{"inputs": [...]}} cannot be seen from '
+            f"its description. It has: {listed}. Set SPACES_ENDPOINT to the one to use."
+        )
 
     async def _get(self, path: str) -> Any:
         answer = await self._ask("GET", path)
@@ -114,24 +130,28 @@ class _Search:
 
     async def _ask(self, method: str, path: str, body: object = None) -> Answer:
         """Ask, and end the search where the answer says that the app itself is not there."""
-        answer = await self._site.ask(method, path, body)
-        if not self._tried or answer.status == 429:  # noqa: PLR2004 - HTTP's own number
+        try:
+            answer = await self._site.ask(method, path, body, most=_MOST_BYTES)
+        except BatchTooLarge as error:
+            raise ConfigurationError(
+                f"{self._app.shown} is no server that is known here: to {method} {path or '/'} "
+                f"{error}. Check EMBEDDINGS_GENERATION_URL."
+            ) from None
+        if not self._tried or is_transient(answer):
             # The first answer tells whether anybody is at home.
             obstacle = await self._app.obstacle(answer)
             if obstacle is not None:
                 raise obstacle
         self._tried.append((f"{method} {path or '/'}", answer))
-        if answer.status in _LOCKED and "Not authenticated" in answer.body[:200].decode(
-            "utf-8", "replace"
-        ):
+        if asks_for_password(answer):
             raise self._app.refused(answer)
         return answer
 
     def _unknown(self) -> EmbeddingError:
-        locked = [answer for _, answer in self._tried if answer.status in _LOCKED]
-        if len(locked) == len(self._tried):
-            return self._app.refused(locked[0])
         came = "; ".join(f"{what} -> {answer.told()}" for what, answer in self._tried)
+        for _, answer in self._tried:
+            if answer.status in _LOCKED:
+                return self._app.locked(answer, f"{self._app.shown} lets nobody in. Tried: {came}")
         kind = self._settings.spaces_server
         meant = (
             "no server that is known here (Gradio, text-embeddings-inference, OpenAI-shaped, "
@@ -139,10 +159,13 @@ class _Search:
             if kind == "auto"
             else f"not what SPACES_SERVER={kind} says"
         )
-        return ConfigurationError(
-            f"{self._app.shown} is {meant}. Tried: {came}. Check EMBEDDINGS_GENERATION_URL and "
-            "SPACES_ENDPOINT."
-        )
+        told = f"{self._app.shown} is {meant}. Tried: {came}"
+        if any(
+            what.startswith("GET") and answer.status >= 500  # noqa: PLR2004 - HTTP's own number
+            for what, answer in self._tried
+        ):
+            return Unavailable(f"{told}. It may be starting, or broken")
+        return ConfigurationError(f"{told}. Check EMBEDDINGS_GENERATION_URL and SPACES_ENDPOINT.")
 
 
 def _is_vectors(answer: Answer) -> bool:

@@ -22,18 +22,22 @@ async def event_data(chunks: AsyncIterable[bytes], *, most: int) -> AsyncIterato
 
     Args:
         chunks: the stream, cut anywhere.
-        most: bytes that one line may have.
+        most: bytes that one line, and one event, may have.
 
     Raises:
-        BatchTooLarge: a line is longer; a smaller batch makes a shorter one.
+        BatchTooLarge: it is longer; a smaller batch makes a shorter one.
     """
     data: list[bytes] = []
+    size = 0
     async for line in _lines(chunks, most):
         if line.startswith(_FIELD):
             data.append(line[len(_FIELD) :].removeprefix(b" "))
+            size += len(line)
+            if size > most:
+                raise BatchTooLarge(f"an event of the answer is over {most:,} bytes")
         elif not line and data:
             yield b"\n".join(data)
-            data = []
+            data, size = [], 0
     # A stream that ends within an event has lost it: what is left is not handed out.
 
 

@@ -16,6 +16,7 @@ an app's own failure        TextRejected: the engine finds the text that it is a
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,23 @@ if TYPE_CHECKING:
 
     from .wire import Answer
 
-__all__ = ["app_failure", "refusal", "retry_after"]
+__all__ = [
+    "Keys",
+    "app_failure",
+    "asks_for_password",
+    "detail",
+    "is_transient",
+    "refusal",
+    "retry_after",
+]
 
 _QUOTA = re.compile(
-    r"exceeded your (zero)?gpu quota|zerogpu quota exceeded|zerogpu runs? limit", re.IGNORECASE
+    r"exceeded your (?:[\w-]+ ){0,3}(?:zero)?gpu (?:runs? )?(?:quota|limit)"
+    r"|(?:zero)?gpu quota exceeded|zerogpu runs? limit",
+    re.IGNORECASE,
 )
+_LOCKED = {401, 403}
+_TRANSIENT = {408, 425, 429, 502, 503, 504}
 _QUEUE = re.compile(r"queue is full", re.IGNORECASE)
 _SAID: tuple[tuple[re.Pattern[str], Callable[[str], EmbeddingError]], ...] = (
     (
@@ -58,26 +71,59 @@ _SAID: tuple[tuple[re.Pattern[str], Callable[[str], EmbeddingError]], ...] = (
 _RATE = re.compile(r'"[^"]*";\s*r=\d+;\s*t=(\d+)')
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Which keys are sent to an app.
+
+    Attributes:
+        of_hub: EMBEDDINGS_GENERATION_KEY.
+        of_app: SPACES_APP_KEY, which then stands where the app looks for its key.
+        is_space: whether the Hub's gateway stands before the app.
+    """
+
+    of_hub: bool
+    of_app: bool
+    is_space: bool
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a key that the app does not accept."""
+        if self.of_app:
+            return "SPACES_APP_KEY is not accepted: check it against the app's own key"
+        if not self.of_hub:
+            return "set EMBEDDINGS_GENERATION_KEY to your access key"
+        own = ", or set SPACES_APP_KEY if the app in it has a key of its own"
+        return "EMBEDDINGS_GENERATION_KEY is not accepted: check it" + (
+            f", and that it may read this Space{own}" if self.is_space else ""
+        )
+
+
+def is_transient(answer: Answer) -> bool:
+    """Whether the same question may be answered otherwise in a while."""
+    return answer.status in _TRANSIENT
+
+
 def refusal(  # noqa: PLR0911 - one return a row of the table above
-    answer: Answer, host: str, *, with_key: bool
+    answer: Answer, host: str, keys: Keys, said: str = ""
 ) -> EmbeddingError:
-    """The error for an answer that is not what was asked for, by its status."""
-    said = f"{host} answered {answer.told()}"
+    """The error for an answer that is not what was asked for, by its status.
+
+    Args:
+        answer: what came.
+        host: the app, for the message.
+        keys: what was sent along.
+        said: what the message says instead of that one answer.
+    """
+    said = said or f"{host} answered {answer.told()}"
     match answer.status:
         case 401 | 403:
-            if _asks_for_password(answer):
+            if asks_for_password(answer):
                 return AuthenticationFailed(
                     f"the app at {host} asks for a user name and a password of its own "
                     "(Gradio's launch(auth=...)), which cannot be given here. Start the app "
                     "without auth=, or make the Space private and set EMBEDDINGS_GENERATION_KEY."
                 )
-            remedy = (
-                "EMBEDDINGS_GENERATION_KEY is not accepted: check it, and that it may read this "
-                "Space"
-                if with_key
-                else "set EMBEDDINGS_GENERATION_KEY to your access key"
-            )
-            return AuthenticationFailed(f"{said}: {remedy}.")
+            return AuthenticationFailed(f"{said}: {keys.remedy}.")
         case 402:
             return QuotaExhausted(f"{said}: the account's credits are used up. Add credits.")
         case 408 | 425:
@@ -136,7 +182,8 @@ def app_failure(error: object, title: object, where: str, *, with_key: bool) -> 
     if not shown:
         return TextRejected(
             f"{where} failed and does not say why. Its logs do (the Space's page, Logs), or its "
-            "author starts it with launch(show_error=True)"
+            "author starts it with launch(show_error=True)",
+            unexplained=True,
         )
     return TextRejected(f"{where} failed: {shown}")
 
@@ -156,7 +203,12 @@ def detail(content: Any) -> str:
     return " ".join(str(said).split())[:300]
 
 
-def _asks_for_password(answer: Answer) -> bool:
+def asks_for_password(answer: Answer) -> bool:
+    """Whether it is Gradio's launch(auth=...) that refuses."""
+    if answer.status not in _LOCKED:
+        return False
+    if "www-authenticate" in answer.headers:
+        return False  # FastAPI's own lock has the same words, and takes a key
     content = answer.content() if answer.is_json else None
     said = content.get("detail") if isinstance(content, dict) else None
     return said == "Not authenticated" or (

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from ellmental_embeddings.decoding import Document, Path
 
     from .app import App
+    from .clock import Clock
     from .wire import Answer, Site
 
-__all__ = ["InputsServer", "place_of_vectors", "posted_paths"]
+__all__ = ["USUAL", "InputsServer", "place_of_vectors", "posted_paths"]
 
-_USUAL = ("/predict", "/embed", "/embeddings", "/encode", "/")
+USUAL = ("/predict", "/embed", "/embeddings", "/encode", "/")
+"""What such an endpoint is mostly called, best first."""
 
 
 class InputsServer:
@@ -44,7 +46,12 @@ class InputsServer:
         self.model = ModelInfo(name=app.identity + ("" if path in ("", "/predict") else path))
         self.about = f'an endpoint that takes {{"inputs": [...]}} at {site.root}{path}'
 
-    async def vectors(self, texts: Sequence[str], instruction: str | None) -> NDArray[np.float32]:
+    async def vectors(
+        self,
+        texts: Sequence[str],
+        instruction: str | None,
+        clock: Clock,  # noqa: ARG002 - no queue that tells of itself
+    ) -> NDArray[np.float32]:
         """Embed a batch; with an instruction, as pairs of [instruction, text]."""
         inputs: list[Any] = list(texts) if instruction is None else pairs(texts, instruction)
         answer = await self._site.ask("POST", self._path, {"inputs": inputs})
@@ -65,21 +72,37 @@ class InputsServer:
         return await self._app.refusal(answer)
 
 
-def posted_paths(openapi: object) -> list[str] | None:
+def posted_paths(openapi: object) -> dict[str, bool | None] | None:
     """The paths that a parsed ``/openapi.json`` lets be posted to, the usual ones first.
 
     Returns:
-        None where it is no OpenAPI description.
+        For each path whether it takes ``inputs``, None where that is not said; None for the
+        whole where it is no OpenAPI description.
     """
     paths = openapi.get("paths") if isinstance(openapi, dict) else None
-    if not isinstance(paths, dict):
+    if not isinstance(openapi, dict) or not isinstance(paths, dict):
         return None
-    posted = [
-        str(path)
+    posted = {
+        str(path): _takes_inputs(openapi, methods["post"])
         for path, methods in paths.items()
         if isinstance(methods, dict) and "post" in methods and "{" not in str(path)
-    ]
-    return sorted(posted, key=lambda path: _USUAL.index(path) if path in _USUAL else len(_USUAL))
+    }
+    rank = {path: place for place, path in enumerate(USUAL)}
+    return dict(sorted(posted.items(), key=lambda each: rank.get(each[0], len(USUAL))))
+
+
+def _takes_inputs(openapi: dict[str, Any], operation: object) -> bool | None:
+    """Whether the JSON body of an operation has ``inputs``; None where it is not described."""
+    node: Any = operation
+    for step in ("requestBody", "content", "application/json", "schema"):
+        node = node.get(step) if isinstance(node, dict) else None
+    named = node.get("$ref") if isinstance(node, dict) else None
+    if isinstance(named, str):
+        node = openapi
+        for step in named.removeprefix("#/").split("/"):
+            node = node.get(step) if isinstance(node, dict) else None
+    fields = node.get("properties") if isinstance(node, dict) else None
+    return "inputs" in fields if isinstance(fields, dict) else None
 
 
 def place_of_vectors(document: Document) -> Path:

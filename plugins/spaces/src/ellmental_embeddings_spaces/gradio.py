@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
     from .app import App
     from .call import Output
+    from .clock import Clock
     from .gradio_config import GradioConfig
+    from .settings import SpacesSettings
     from .wire import Site
 
 __all__ = ["GradioServer"]
 
-_IN_FLIGHT = 4
-"""By default an app computes one call at a time and lets the others queue, within their
-EMBEDDING_TIMEOUT: a few keep it busy."""
+_IN_FLIGHT = 2
+"""By default an app computes one call at a time and lets the others queue: one that is computed
+and one that waits keep it busy. EMBEDDING_MAX_CONCURRENCY says where an app can do more."""
 
 
 class GradioServer:
@@ -40,11 +42,13 @@ class GradioServer:
         ConfigurationError: the app has no such endpoint, or speaks an unknown protocol.
     """
 
-    def __init__(self, app: App, site: Site, config: GradioConfig, endpoint: str) -> None:
+    def __init__(
+        self, app: App, site: Site, config: GradioConfig, settings: SpacesSettings
+    ) -> None:
         self._app = app
         self._site = site
         self._prefix = config.prefix
-        self._endpoint = config.endpoint(endpoint)
+        self._endpoint = config.endpoint(settings.spaces_endpoint)
         if config.protocol not in ("ws", "sse") and not config.protocol.startswith("sse_v"):
             raise ConfigurationError(
                 f"{app.shown} is a Gradio {config.version} that speaks {config.protocol!r}, which "
@@ -60,11 +64,14 @@ class GradioServer:
             + f", endpoint /{name} ({self._endpoint.component})"
         )
         self.limits = Limits(
-            items=1 if self._endpoint.component == "textbox" else None, concurrency=_IN_FLIGHT
+            items=1 if self._endpoint.component == "textbox" else None,
+            concurrency=settings.in_flight(_IN_FLIGHT),
         )
         self.model = ModelInfo(name=app.identity + ("" if name == "predict" else f"/{name}"))
 
-    async def vectors(self, texts: Sequence[str], instruction: str | None) -> NDArray[np.float32]:
+    async def vectors(
+        self, texts: Sequence[str], instruction: str | None, clock: Clock
+    ) -> NDArray[np.float32]:
         """Call the endpoint with a batch."""
         if instruction is not None and self._endpoint.component == "textbox":
             raise ConfigurationError(
@@ -74,6 +81,7 @@ class GradioServer:
         output = await self._call(
             Call(
                 app=self._app,
+                clock=clock,
                 site=self._site,
                 prefix=self._prefix,
                 endpoint=self._endpoint,

@@ -66,14 +66,20 @@ class GradioConfig:
                 f"SPACES_ENDPOINT={wanted}: the app has no such endpoint. It has: {known}."
             )
         place, found = names[name]
-        inputs = [self._type(identifier) for identifier in found.get("inputs") or []]
+        given = found.get("inputs")
+        inputs = [self._type(each) for each in given] if isinstance(given, list) else ["unknown"]
         if len(inputs) != 1 or inputs[0] not in TAKEN:
             raise ConfigurationError(
                 f"SPACES_ENDPOINT={wanted} takes {', '.join(inputs) or 'nothing'}: one input is "
                 f"needed, a {', a '.join(TAKEN)}. Choose another endpoint, or change the app."
             )
-        kinds = found.get("types") or {}
-        return Endpoint(name, found.get("id", place), inputs[0], bool(kinds.get("generator")))
+        kinds, number = found.get("types"), found.get("id", place)
+        return Endpoint(
+            name,
+            number if isinstance(number, int) else place,
+            inputs[0],
+            generator=isinstance(kinds, dict) and bool(kinds.get("generator")),
+        )
 
     def _type(self, identifier: object) -> str:
         for each in self.components:
@@ -87,6 +93,7 @@ def read_config(content: object) -> GradioConfig | None:
     if not isinstance(content, dict):
         return None
     dependencies, version = content.get("dependencies"), content.get("version")
+    components = content.get("components")
     if not isinstance(dependencies, list) or not isinstance(version, str):
         return None
     return GradioConfig(
@@ -94,5 +101,5 @@ def read_config(content: object) -> GradioConfig | None:
         protocol=str(content.get("protocol") or "ws"),
         prefix=str(content.get("api_prefix") or "").rstrip("/"),
         dependencies=dependencies,
-        components=list(content.get("components") or []),
+        components=components if isinstance(components, list) else [],
     )

@@ -31,8 +31,6 @@ _WAITED_FOR = {
     "STOPPED": "was stopped and is being woken",
     "BUILDING": "is being built",
     "APP_STARTING": "is starting",
-    "RUNNING_BUILDING": "is being built anew",
-    "RUNNING_APP_STARTING": "is restarting",
 }
 _NEVER = {
     "PAUSED": "is paused: only its owner can restart it, at {page}/settings",

@@ -29,7 +29,7 @@ async def call_directly(call: Call) -> Output | None:
     if answer.status in _CLOSED:
         return None
     document = parse(answer.body)
-    if answer.status == 500 and "error" in document.root:  # noqa: PLR2004 - HTTP's own number
+    if answer.status == 500 and document.has("error"):  # noqa: PLR2004 - HTTP's own number
         raise call.failure(document.at(("error",)))
     if answer.status != 200 or document.at(("data",)) is None:  # noqa: PLR2004
         raise await call.unexpected(answer)

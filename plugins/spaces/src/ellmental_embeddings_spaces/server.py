@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import Limits, ModelInfo
 
+    from .clock import Clock
+
 __all__ = ["Server"]
 
 
@@ -28,5 +30,13 @@ class Server(Protocol):
     limits: Limits
     model: ModelInfo
 
-    async def vectors(self, texts: Sequence[str], instruction: str | None) -> NDArray[np.float32]:
-        """The vectors of texts, in their order: shape (texts, dimensions), not checked yet."""
+    async def vectors(
+        self, texts: Sequence[str], instruction: str | None, clock: Clock
+    ) -> NDArray[np.float32]:
+        """The vectors of texts, in their order: shape (texts, dimensions), not checked yet.
+
+        Args:
+            texts: one batch.
+            instruction: what to tell the model beside each, or None.
+            clock: ends the call; told when the call waits in a queue.
+        """

@@ -20,6 +20,9 @@ from .address import parse_address
 
 __all__ = ["Kind", "SpacesSettings"]
 
+_MOST_IN_FLIGHT = 16
+"""Whatever is asked for: apps have one machine each."""
+
 Kind = Literal["auto", "gradio", "tei", "fastapi"]
 
 
@@ -81,6 +84,11 @@ class SpacesSettings(BackendSettings):
         default="https://huggingface.co",
         description="Where the Hugging Face Hub is asked about a Space; for mirrors.",
     )
+
+    def in_flight(self, usual: int) -> int:
+        """Requests in flight that are of use: what the user says, else what is usual."""
+        given = "embedding_max_concurrency" in self.model_fields_set
+        return min(self.embedding_max_concurrency, _MOST_IN_FLIGHT) if given else usual
 
     @field_validator("embeddings_generation_url")
     @classmethod

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .app import App
+    from .clock import Clock
     from .wire import Answer, Site
 
 __all__ = ["TeiServer", "is_tei"]
@@ -68,9 +69,11 @@ class TeiServer:
         self.limits = Limits(
             items=items, bytes=_PAYLOAD_BYTES // 2, concurrency=min(most, _MOST_IN_FLIGHT)
         )
+        name, checksum = str(info["model_id"]), info.get("model_sha")
         self.model = ModelInfo(
-            name=str(info["model_id"]),
-            revision=str(info["model_sha"]) if info.get("model_sha") else None,
+            # Without a checksum it may be a folder of that server's: another has another in it.
+            name=name if checksum else f"{name} at {app.identity}",
+            revision=str(checksum) if checksum else None,
             normalised=True,
         )
         self.about = (
@@ -78,7 +81,12 @@ class TeiServer:
             f"{items or 'any number of'} texts a request"
         )
 
-    async def vectors(self, texts: Sequence[str], instruction: str | None) -> NDArray[np.float32]:
+    async def vectors(
+        self,
+        texts: Sequence[str],
+        instruction: str | None,
+        clock: Clock,  # noqa: ARG002 - no queue that tells of itself
+    ) -> NDArray[np.float32]:
         """Embed a batch. Nothing is cut: TEI itself would do so without a word."""
         if instruction is not None:
             raise ConfigurationError(

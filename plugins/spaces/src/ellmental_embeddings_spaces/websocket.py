@@ -30,6 +30,8 @@ _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN, _MASKED = 0x80, 0x80
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 _MOST_CONTROL = 125
+_HEAD = 2
+"""Bytes of the shortest frame."""
 _READ = 1 << 16
 
 
@@ -96,6 +98,7 @@ class WebSocket:
             BadReply: the server breaks the protocol.
         """
         parts: list[bytes] = []
+        size = 0
         while (frame := await self._frame()) is not None:
             final, kind, payload = frame
             if kind == _PING:
@@ -105,17 +108,18 @@ class WebSocket:
                 return
             elif kind in (_TEXT, _BINARY, _CONTINUED):
                 parts.append(payload)
-                if sum(map(len, parts)) > MOST_BYTES:
+                size += len(payload) + _HEAD  # so that empty pieces come to an end as well
+                if size > MOST_BYTES:
                     raise BatchTooLarge(f"a message of the answer is over {MOST_BYTES:,} bytes")
                 if final:
                     yield b"".join(parts)
-                    parts = []
+                    parts, size = [], 0
             elif kind != _PONG:
                 raise BadReply(f"the server sent a WebSocket frame of unknown kind {kind}")
 
     async def _frame(self) -> tuple[bool, int, bytes] | None:
         """The next frame as (final, kind, payload); None at the end of the connection."""
-        head = await self._exactly(2)
+        head = await self._exactly(_HEAD)
         if head is None:
             return None
         size = head[1] & 0x7F

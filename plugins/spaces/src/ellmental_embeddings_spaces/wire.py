@@ -18,10 +18,16 @@ from .address import origin_of, same_origin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-__all__ = ["MOST_BYTES", "Answer", "Site", "Wire", "whole"]
+__all__ = ["MOST_BYTES", "Answer", "Site", "Wire", "speaks_https", "whole"]
 
 MOST_BYTES = 1 << 30
 """An answer over this is not read to its end: a batch that large has to be smaller."""
+
+_SILENCE = 60.0
+"""Seconds without a byte after which a connection counts as dead: four heartbeats of Gradio's."""
+
+_NO_HTTP = "illegal request line"
+"""What h11 says of an answer that begins with no letter, as TLS's does."""
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -65,9 +71,11 @@ class Wire:
     """The connections of one generator. Cookies are kept: replicas tell sessions by them."""
 
     def __init__(self, timeout: float) -> None:
-        # The engine bounds each call as a whole; these are for connections that say nothing.
+        # ``clock`` bounds each call; these are for connections that say nothing at all. A queue
+        # sends a heartbeat every 15 s, which must not be missed where EMBEDDING_TIMEOUT is less.
+        silence = max(timeout, _SILENCE)
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 20.0)),
+            timeout=httpx.Timeout(silence, connect=min(timeout, 20.0)),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
             follow_redirects=False,
             headers={"user-agent": "ellmental-embeddings-spaces"},
@@ -90,14 +98,22 @@ class Site:
         self._client = client
         self._headers = headers
 
-    async def ask(self, method: str, path: str, body: object = None) -> Answer:
+    async def ask(
+        self, method: str, path: str, body: object = None, *, most: int | None = None
+    ) -> Answer:
         """Send a request and read the whole answer, whatever its status.
+
+        Args:
+            method: HTTP's.
+            path: below the root.
+            body: sent as JSON, where it is not None.
+            most: bytes that are read at most, else MOST_BYTES.
 
         Raises:
             Unavailable, ConfigurationError, BatchTooLarge, BadReply: there is no answer.
         """
         async with self.stream(method, path, body) as response:
-            return await whole(response)
+            return await whole(response, most or MOST_BYTES)
 
     @asynccontextmanager
     async def stream(
@@ -129,12 +145,17 @@ class Site:
                     with _translated(self.root):
                         yield response
                     return
-                url = self._followed(method, url, urljoin(url, target), response.status_code)
+                url = self._followed(method, url, target, response.status_code)
             finally:
                 await response.aclose()
         raise ConfigurationError(f"{self.root} redirects in circles. Check the URL")
 
-    def _followed(self, method: str, url: str, target: str, status: int) -> str:
+    def _followed(self, method: str, url: str, location: str, status: int) -> str:
+        try:
+            target = urljoin(url, location)
+            origin_of(target)
+        except ValueError:
+            raise ConfigurationError(_redirects_nowhere(origin_of(url))) from None
         if same_origin(url, target) and (method == "GET" or status in _KEEPS_METHOD):
             return target
         # Neither key nor texts go to whom the user has not named; nor does the path, which
@@ -146,18 +167,18 @@ class Site:
         )
 
 
-async def whole(response: httpx.Response) -> Answer:
+async def whole(response: httpx.Response, most: int = MOST_BYTES) -> Answer:
     """Read an answer to its end.
 
     Raises:
-        BatchTooLarge: it is over MOST_BYTES.
+        BatchTooLarge: it is over so many bytes.
     """
     parts, size = [], 0
     async for part in response.aiter_bytes():
         parts.append(part)
         size += len(part)
-        if size > MOST_BYTES:
-            raise BatchTooLarge(f"the answer is over {MOST_BYTES:,} bytes")
+        if size > most:
+            raise BatchTooLarge(f"the answer is over {most:,} bytes")
     kind = response.headers.get("content-type", "")
     return Answer(response.status_code, kind, response.headers, b"".join(parts))
 
@@ -180,8 +201,29 @@ def _translated(root: str) -> Iterator[None]:
         raise Unavailable(f"{host} did not answer in time (EMBEDDING_TIMEOUT)") from None
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
         raise ConfigurationError(f"EMBEDDINGS_GENERATION_URL cannot be used: {error}") from None
+    except httpx.RemoteProtocolError as error:
+        if host.startswith("http://") and _NO_HTTP in str(error):
+            raise ConfigurationError(speaks_https(host)) from None
+        if "location" in str(error).lower():
+            raise ConfigurationError(_redirects_nowhere(host)) from None
+        raise _about_connection(error, host) from None
     except (httpx.TransportError, OSError) as error:  # older httpcores let ssl's own through
         raise _about_connection(error, host) from None
+
+
+def _redirects_nowhere(host: str) -> str:
+    return (
+        f"{host} redirects to what is no address. Check EMBEDDINGS_GENERATION_URL, or tell whoever "
+        "runs the server."
+    )
+
+
+def speaks_https(host: str) -> str:
+    """The message for a server that was asked in plain http."""
+    return (
+        f"{host} speaks https: write {host.replace('http://', 'https://')} in "
+        "EMBEDDINGS_GENERATION_URL."
+    )
 
 
 def _about_connection(error: httpx.TransportError | OSError, host: str) -> Exception:
