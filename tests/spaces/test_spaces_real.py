@@ -147,6 +147,21 @@ def test_many_calls_at_once_get_their_own_results(
     np.testing.assert_allclose(result.vectors, right(texts), atol=1e-6)
 
 
+def test_a_wait_in_a_real_queue_has_nothing_computed_twice(blocks_space: str, load: Load) -> None:
+    """Six calls of one at a time take longer than EMBEDDING_TIMEOUT together, and none alone."""
+    texts = [f"__sleep:0.6{number}__" for number in range(6)]
+    generator = load(
+        blocks_space,
+        SPACES_ENDPOINT="embed_json",
+        BATCH_SIZE=1,
+        EMBEDDING_TIMEOUT=2.5,
+        EMBEDDING_DEADLINE=120,
+        EMBEDDING_MAX_CONCURRENCY=6,
+    )
+    result = generator.embed(texts)
+    assert (result.usage.requests, result.usage.retries) == (6, 0)
+
+
 def test_a_wrong_endpoint_lists_those_of_the_app(blocks_space: str, load: Load) -> None:
     """The real names are listed, without those that are hidden from the API."""
     with pytest.raises(ConfigurationError, match="/both, /embed_json, /embed_one") as caught:

@@ -227,7 +227,7 @@ def test_content_that_is_no_vector_fails_the_text(
     rows: Any, told: str, gradio: StandInGradio, load: Load
 ) -> None:
     """success: true says nothing about what came: nulls, strings and wrong shapes are refused."""
-    gradio.streams = [sse(completed({"headers": [1], "data": rows}))] * 2
+    gradio.streams = [sse(completed({"headers": [1], "data": rows}))] * 9
     with pytest.raises(EmbeddingFailed, match=told):
         load(gradio.url).embed(["one"])
 
