@@ -170,3 +170,27 @@ def test_bad_reply_of_a_whole_call_is_said() -> None:
     generator, _ = scripted_generator(always=lambda _, batch: Reply(vectors_of(batch.texts)[:0]))
     with generator, pytest.raises(BadReply, match=r"none of \d+ requests.*vectors"):
         generator.embed([f"text {number}" for number in range(3000)])
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2])
+@pytest.mark.parametrize("concurrency", [1, 2, 8])
+def test_a_text_whose_width_is_always_another_costs_itself_alone(
+    odd: int, concurrency: int
+) -> None:
+    """A text that is asked for again and again outvotes nobody, so that the call ends."""
+    texts = [f"text {number}" for number in range(6)]
+
+    def answer(backend: ScriptedBackend, batch: Batch) -> Reply:
+        rows = [[1.0] * (3 if text == texts[odd] else 4) for text in batch.texts]
+        return Reply(rows)
+
+    generator, backend = scripted_generator(
+        always=answer,
+        model=ModelInfo(name="scripted"),
+        settings={"EMBEDDING_MAX_CONCURRENCY": concurrency},
+    )
+    with generator:
+        result = generator.embed(texts, on_error="keep")
+    assert list(result.failed) == [odd]
+    assert result.dimensions == 4
+    assert len(backend.batches) < 20

@@ -164,7 +164,8 @@ class Backend(ABC):
             Unavailable: 5xx, connection, time-out. Backs off, sends again until the deadline.
             BatchTooLarge: halves the batch, remembers the limit.
             TextRejected: that text fails; without an index, the batch is halved to find it.
-            BadReply: an answer that makes no sense. Once more, then halves; a text alone fails at its third.
+            BadReply: an answer that makes no sense. Once more, then halves; a text alone
+                fails at its third.
             QuotaExhausted: nothing will help. The call ends.
             AuthenticationFailed: nothing will help. The call ends.
             ConfigurationError: nothing will help. The call ends.

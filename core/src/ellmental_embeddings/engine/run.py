@@ -238,7 +238,7 @@ class Engine:
                     Batch(texts, call.role, call.instruction, room),
                     within=self._within(left),
                 )
-                vectors = self.service.believe(reply, len(texts), clock())
+                vectors = self.service.believe(reply, texts, clock())
                 taken = self._succeeded(call, part, reply, vectors)
             except EmbeddingError as error:
                 failure = error

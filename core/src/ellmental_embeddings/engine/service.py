@@ -6,7 +6,7 @@ the model's name, the limits of a request, when something last succeeded.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ..backend import Limits, Reply
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..backend import ModelInfo
 
 __all__ = ["Service"]
+
+
+_MOST_VOTERS = 64
+"""Batches of one width after which no other width outnumbers it any more."""
 
 
 class Service:
@@ -46,7 +50,7 @@ class Service:
         self.last_success = float("-inf")
         self._asked = asked
         self._declared = self.width is not None
-        self._votes: Counter[int] = Counter()
+        self._voters: defaultdict[int, set[int]] = defaultdict(set)
         self._other_widths = 0
 
     @property
@@ -54,7 +58,7 @@ class Service:
         """Whether any request has succeeded yet."""
         return self.last_success > float("-inf")
 
-    def believe(self, reply: Reply, texts: int, now: float) -> NDArray[np.float32]:
+    def believe(self, reply: Reply, texts: tuple[str, ...], now: float) -> NDArray[np.float32]:
         """The vectors of a reply, float32, shape (texts, dimensions), in the texts' order.
 
         Raises:
@@ -63,8 +67,8 @@ class Service:
                 answers with another model than before.
             PluginError: when it is no Reply at all.
         """
-        vectors = checked(reply, texts)
-        self._check_width(vectors.shape[1])
+        vectors = checked(reply, len(texts))
+        self._check_width(vectors.shape[1], texts)
         self._check_model(reply.model)
         self.last_success = now
         if reply.limits is not None:
@@ -92,10 +96,12 @@ class Service:
             concurrency=_least(known.concurrency, learnt.concurrency),
         )
 
-    def _check_width(self, width: int) -> None:
+    def _check_width(self, width: int, texts: tuple[str, ...]) -> None:
         if self.width is None:
             self.width = width
-        self._votes[width] += 1
+        voters = self._voters[width]
+        if len(voters) < _MOST_VOTERS:
+            voters.add(hash(texts))
         if width == self.width:
             return
         problem = f"vectors of {width} dimensions came, not of {self.width}"
@@ -108,8 +114,9 @@ class Service:
                     f"{width} dimensions: it does not shorten them. Unset it."
                 )
             raise BadReply(problem)
-        # Nobody declared a width, so the first answer did; it may have been the wrong one.
-        if self._votes[width] <= self._votes[self.width]:
+        # Nobody declared a width, so the first answer did; it may have been the wrong one. A text
+        # whose vector is always wrong has one vote, however often it is asked for.
+        if len(voters) <= len(self._voters[self.width]):
             raise BadReply(problem)
         self.width = width
 

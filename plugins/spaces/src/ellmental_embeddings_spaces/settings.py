@@ -77,12 +77,14 @@ class SpacesSettings(BackendSettings):
     )
     spaces_app_key: _Key = Field(
         default=None,
-        description="A key of the app's own, inside a private Space (for instance TEI's "
-        "--api-key). EMBEDDINGS_GENERATION_KEY then goes to the Hub's gateway alone.",
+        description="A key of the app's own (for instance TEI's --api-key), sent as "
+        "Authorization. EMBEDDINGS_GENERATION_KEY then goes in the header X-HF-Authorization, "
+        "which the Hub's gateway reads. A server that is no Space needs one of the two at most.",
     )
     hf_endpoint: Annotated[str, BeforeValidator(_stripped)] = Field(
         default="https://huggingface.co",
-        description="Where the Hugging Face Hub is asked about a Space; for mirrors.",
+        description="The Hugging Face Hub, or a mirror of it: it is asked about a Space, and told "
+        "EMBEDDINGS_GENERATION_KEY.",
     )
 
     def in_flight(self, usual: int) -> int:
