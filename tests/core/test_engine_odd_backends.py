@@ -87,7 +87,7 @@ def test_what_a_refusal_says_of_rates_is_heeded(
 ) -> None:
     """The engine's pace is told, as it is by a good answer; whatever the refusal is."""
     told: list[RateStatus | None] = []
-    monkeypatch.setattr(Pace, "told", lambda _, rate, **__: told.append(rate))
+    monkeypatch.setattr(Pace, "failed", lambda _, __, error: told.append(error.rate))
     refusal.rate = LEFT
 
     def refuse(backend: ScriptedBackend, batch: Batch) -> Reply:

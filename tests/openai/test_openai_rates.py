@@ -117,11 +117,13 @@ def test_every_refusal_hands_its_limits_over(status: int, body: bytes) -> None:
 def test_a_refused_request_tells_the_engine_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the real SDK: the headers of a 429 reach the pace, with the wait it asks for."""
     told: list[tuple[RateStatus | None, float | None]] = []
-
-    def tell(_: Pace, rate: RateStatus | None, *, asked: float | None = None) -> None:
-        told.append((rate, asked))
-
-    monkeypatch.setattr(Pace, "told", tell)
+    # The pace would keep what good answers say, and never be refused.
+    monkeypatch.setattr(Pace, "answered", lambda *_: None)
+    monkeypatch.setattr(
+        Pace,
+        "failed",
+        lambda _, __, error: told.append((error.rate, error.retry_after)),
+    )
     with OpenAIServer(rpm=1, window=0.2) as server:
         embed(server, ["one", "two"], BATCH_SIZE=1, EMBEDDING_MAX_CONCURRENCY=1)
     waits = [(rate, asked) for rate, asked in told if asked is not None]

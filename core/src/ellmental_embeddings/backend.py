@@ -136,6 +136,10 @@ class Backend(ABC):
             when the service begins to compute: a wait in the service's own queue should not
             count, or the batch would be computed twice. The engine then ends it at the
             batch's deadline alone.
+        rate_key: names what has one rate limit at the service, where the core cannot know: all
+            generators of a process whose backends say the same keep to one budget together.
+            None leaves it to the core: those with the same settings of their plugin do (which
+            is one service, key and model). Only a digest of it is kept.
         server: what it talks to, in one line for ``ellmental doctor``, where it had to be
             found out; None before that, and where there is nothing to find out.
 
@@ -148,6 +152,7 @@ class Backend(ABC):
     model: ModelInfo = ModelInfo()
     takes_instruction: bool = False
     keeps_timeout: bool = False
+    rate_key: str | None = None
     server: str | None = None
 
     def __init__(self, settings: BackendSettings) -> None:

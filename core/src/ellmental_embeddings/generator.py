@@ -14,7 +14,8 @@ from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
 from .loop import Call, LoopThread, end_all, end_all_async
 from .result import Embeddings, Space
-from .settings import policy_of
+from .settings import policy_of, rate_key_of
+from .shared_limits import allowance_of
 from .streaming import Streaming
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ class EmbeddingGenerator:
         self._start()
 
     def _start(self) -> None:
-        self._engine = Engine(self._make_backend(), policy_of(self.settings))
+        backend = self._make_backend()
+        allowance = allowance_of(
+            backend.rate_key or rate_key_of(self.settings), self.settings.embedding_shared_limits
+        )
+        self._engine = Engine(backend, policy_of(self.settings), allowance)
         self._loop = LoopThread()
         self._finalizer = weakref.finalize(self, _shut, self._loop, self._engine)
         self._process = os.getpid()

@@ -31,6 +31,7 @@ __all__ = [
     "build_settings",
     "list_variables",
     "policy_of",
+    "rate_key_of",
     "secrets_of",
     "variable_names",
     "without_secrets",
@@ -84,6 +85,11 @@ class CoreSettings(BaseSettings):
     )
     embedding_tpm: int | None = Field(
         default=None, ge=1, description="Tokens per minute never to exceed."
+    )
+    embedding_shared_limits: Path | None = Field(
+        default=None,
+        description="A folder in which processes of this machine count requests and tokens "
+        "together, so that all keep to one budget per service, key and model.",
     )
     embedding_timeout: float = Field(
         default=60, gt=0, allow_inf_nan=False, description="Seconds for one request."
@@ -286,6 +292,22 @@ def _service_of(settings: CoreSettings) -> str:
     values = {name: getattr(settings, name) for name in own}
     told = {name: str(value) for name, value in values.items() if not any(_secrets_in(value))}
     return repr((settings.embedding_generator, sorted(told.items())))
+
+
+def rate_key_of(settings: CoreSettings) -> str | None:
+    """What has one rate limit: the plugin with all settings of its own, secrets among them.
+
+    None where the plugin has no settings, and so nothing that tells one service from another.
+    """
+    own = [field for field in type(settings).model_fields if field not in CoreSettings.model_fields]
+    if not own and settings.embedding_shared_limits is None:
+        return None
+    values = [
+        value.get_secret_value() if isinstance(value, SecretStr) else value
+        for value in (getattr(settings, field) for field in own)
+    ]
+    kind = type(settings)
+    return repr((kind.__module__, kind.__qualname__, values))
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -12,6 +12,8 @@ from .redact import redact
 from .threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..backend import Backend, Batch, Reply
     from .redact import Secrets
 
@@ -73,6 +75,11 @@ class Asker:
         except Exception as error:  # noqa: BLE001 - none may pass untranslated
             problem = self._ours(error)
             raise problem from problem.__cause__
+
+    def tokens_of(self, texts: Sequence[str]) -> int:
+        """Tokens of texts, counted where they can be; else their bounds."""
+        counts = ((text, self.count_tokens(text)) for text in texts)
+        return sum(self.most_tokens(text) if count is None else count for text, count in counts)
 
     async def _send(self, batch: Batch) -> object:
         if self._is_async:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .plan import Rules, group, make_plan
@@ -52,6 +52,8 @@ class Planning:
     async def batches(self, plan: Plan, pieces: Sequence[int]) -> list[Sequence[int]]:
         """Some of a plan's pieces, in batches."""
         limits, size = self.service.limits, self.policy.batch_size
+        if (tpm := self.policy.tpm) is not None:  # a request over the whole budget never fits
+            limits = replace(limits, tokens=min(limits.tokens or tpm, tpm))
 
         def grouped() -> list[Sequence[int]]:
             return group(plan, limits, size, self.asker.count_tokens, pieces)

@@ -3,7 +3,7 @@
 ======================== =========================================================
 error                    step
 ======================== =========================================================
-RateLimited              everyone waits, this batch is sent again
+RateLimited              waits and is sent again; everyone waits where it says how long
 Unavailable              this batch waits, with jitter, and is sent again
 BatchTooLarge            halve; a single text fails
 TextRejected with index  that text fails, the others are sent again
@@ -35,6 +35,9 @@ FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 """Seconds. Doubling from the first to the longest is what the SDKs of the field do; jitter
 (half to the whole of it) keeps batches that failed together from coming back together."""
+
+_JITTER = 0.1
+"""Share of a wait that was asked for that is waited beyond it, at random, a second at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +145,16 @@ def _wait(
 ) -> Step:
     asked = error.retry_after
     known = isinstance(asked, (int, float)) and math.isfinite(asked) and asked >= 0
-    wait = float(asked) if known and asked is not None else 0.0
-    if not known:
-        longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt.tries - 1, 16))
-        wait = uniform(longest / 2, longest)
+    told = float(asked) if known and asked is not None else 0.0
+    # Who was told how long to wait, waited and was refused again, was not told the truth.
+    doublings = attempt.tries - (3 if known else 1)
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(doublings, 16)) if doublings >= 0 else 0.0
+    wait = max(told, uniform(longest / 2, longest))
     if attempt.spent + wait <= attempt.deadline:
-        return Again(wait, everyone=isinstance(error, RateLimited))
-    said = f" It asks to wait {wait:g} s." if known else ""
+        if isinstance(error, RateLimited):  # the pacer makes a common pause longer at random
+            return Again(wait, everyone=known and wait == told)
+        return Again(wait + (uniform(0.0, min(told * _JITTER, 1.0)) if wait == told else 0.0))
+    said = f" It asks to wait {told:g} s." if known else ""
     tries = "1 try" if attempt.tries == 1 else f"{attempt.tries} tries"
     return GiveUp(
         type(error)(

@@ -6,24 +6,23 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
-from ..backend import Batch, Limits, RateStatus, Reply, Role
+from ..backend import Batch, Limits, Reply, Role
 from ..errors import (
     BadReply,
     BatchTooLarge,
     EmbeddingError,
     PluginError,
-    RateLimited,
     TextRejected,
-    Unavailable,
 )
 from . import retry
 from .ask import Asker
 from .cache import Memory
 from .call import CallState, Part, Ran
 from .hopeless import HOPELESS_PER_TEXT
-from .pace import Pace
+from .ledger import Most
+from .pace import Pace, Pacer
 from .place import Placement
 from .planning import Planning
 from .ran import came_to, came_to_nothing
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..backend import Backend, ModelInfo
+    from .allowance import Allowance
     from .policy import Policy
     from .watch import Watch
 
@@ -65,13 +65,16 @@ class Engine:
     pace) holds for all later calls.
     """
 
-    def __init__(self, backend: Backend, policy: Policy) -> None:
+    def __init__(
+        self, backend: Backend, policy: Policy, allowance: Allowance | None = None
+    ) -> None:
         self.backend = backend
         self.policy = policy
         self.service = Service(backend.limits, backend.model, policy.dimensions)
         self._asker = Asker(backend, policy.secrets)
         self._planning = Planning(policy, self.service, self._asker)
-        self._pace = Pace(self.concurrency, rpm=policy.rpm, tpm=policy.tpm)
+        most = Most(policy.rpm, policy.tpm)
+        self.pace = Pace(Pacer(self.concurrency, most, allowance))
         self._said_at = float("-inf")
         self._memory: Memory | None = None
         if policy.cache is not None:
@@ -222,9 +225,11 @@ class Engine:
         texts = call.texts_of(part)
         tokens = call.tokens_of(part)
         while True:
-            await self._pace.acquire(tokens)
+            ticket = await self.pace.acquire(
+                tokens, lambda: self._asker.tokens_of(texts), again=part.tries > 0
+            )
             if call.draining:
-                self._pace.release()
+                self.pace.release(ticket)
                 return False
             part.began = clock() if part.began is None else part.began
             left = self.policy.deadline - (clock() - part.began)
@@ -239,9 +244,11 @@ class Engine:
                     within=self._within(left),
                 )
                 vectors = self.service.believe(reply, texts, clock())
+                self.pace.answered(ticket, reply.rate, _count(reply.tokens))
                 taken = self._succeeded(call, part, reply, vectors)
             except EmbeddingError as error:
                 failure = error
+                self.pace.failed(ticket, error)
             except Exception as error:  # noqa: BLE001 - no reply, however odd, ends in a traceback
                 failure = PluginError(f"a reply could not be used: {type(error).__name__}: {error}")
             else:
@@ -249,7 +256,7 @@ class Engine:
                     await taken
                 return True
             finally:
-                self._pace.release()
+                self.pace.release(ticket)
                 call.answered()
             if not await self._handled(call, part, failure, clock() - part.began):
                 return False
@@ -274,11 +281,10 @@ class Engine:
         call.hope.succeeded()
         if self._memory is not None and self._memory.ready:
             self._memory.keep(call, part, vectors)
-        self._pace.answered(reply.rate)
-        self._pace.narrow(self.concurrency)
-        if call.tokens is not None:
-            call.tokens = call.tokens + reply.tokens if _is_count(reply.tokens) else None
-        return self._tell(call, part, reply.tokens if _is_count(reply.tokens) else None)
+        self.pace.narrow(self.concurrency)
+        tokens = _count(reply.tokens)
+        call.tokens = None if call.tokens is None or tokens is None else call.tokens + tokens
+        return self._tell(call, part, tokens)
 
     def _tell(
         self, call: CallState, part: Part | None = None, tokens: int | None = 0
@@ -319,7 +325,7 @@ class Engine:
             case retry.Again(wait, everyone):
                 self._say_waiting(error, part, spent, wait)
                 if everyone:
-                    self._pace.pause(wait)
+                    self.pace.pause(wait)
                 else:
                     await asyncio.sleep(wait)
                 return True
@@ -356,10 +362,6 @@ class Engine:
 
     def _learn(self, part: Part, error: EmbeddingError) -> None:
         """What an error says about the service, beyond its own batch."""
-        if isinstance(error, RateLimited | Unavailable):
-            self._pace.strained()
-        if isinstance(error.rate, RateStatus):
-            self._pace.told(error.rate, asked=getattr(error, "retry_after", None))
         if isinstance(error, BatchTooLarge) and len(part.pieces) > 1:
             items = error.items
             if not any((error.items, error.tokens, error.bytes)):
@@ -386,5 +388,7 @@ class Engine:
         call.watch.drain.begin()
 
 
-def _is_count(tokens: object) -> TypeGuard[int]:
-    return isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
+def _count(tokens: object) -> int | None:
+    """A number of tokens; None where a plugin gave something else."""
+    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
+    return tokens if is_one else None  # type: ignore[return-value]

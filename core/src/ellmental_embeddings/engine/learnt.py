@@ -1,0 +1,93 @@
+"""A rate learnt from refusals, for services that say nothing of their limits before. Pure.
+
+A refusal shows that the service takes less than was sent; what it answered well in the last
+seconds shows how much that is. From there the rate is tried upwards, slowly near where it was
+refused, faster beyond. What other clients call an adaptive retry mode works alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["Learnt"]
+
+_MEASURED = 5.0
+"""Seconds over which the rate of good answers is taken."""
+
+_BELOW = 0.9
+"""What is sent after a refusal, as a share of what was answered well."""
+
+_SLOWLY = 1.0008
+_QUICKLY = 1.03
+"""Growth an answer, near the refused rate and away from it: one refusal in a good hundred."""
+
+_TOGETHER = 1.0
+"""Seconds within which refusals are taken to have one cause."""
+
+_SILENT = 2.0
+_FIRST_CLOSED = 0.5
+_LONGEST_CLOSED = 10.0
+"""Seconds without a good answer after which a service is taken to be closed for now, and how
+long it is left alone then, doubling."""
+
+_LEAST = 1 / 60
+"""Requests a second: never slower than one a minute."""
+
+
+class Learnt:
+    """Requests a second; None, and so without effect, before any refusal."""
+
+    def __init__(self) -> None:
+        self.rate: float | None = None
+        self._refused_at_rate = _LEAST
+        self._next = float("-inf")
+        self._lowered = float("-inf")
+        self._began: float | None = None
+        self._closed = 0.0
+        self._good: deque[float] = deque(maxlen=4096)
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next request may be sent."""
+        return max(0.0, self._next - now)
+
+    def spend(self, now: float) -> None:
+        """A request is sent now."""
+        self._began = now if self._began is None else self._began
+        if self._closed:
+            self._next = now + self._closed  # one at a time finds out whether it is open again
+        elif self.rate is not None:
+            # Up to two late ones are made up for: timers fire late, never early.
+            self._next = max(self._next, now - 2 / self.rate) + 1 / self.rate
+
+    def answered(self, now: float) -> None:
+        """A request was answered well."""
+        self._good.append(now)
+        self._closed = 0.0
+        if self.rate is not None:
+            near = _BELOW * 0.95 < self.rate / self._refused_at_rate < 1 / _BELOW
+            self.rate *= _SLOWLY if near else _QUICKLY
+
+    def refused(self, now: float) -> None:
+        """A request was refused."""
+        if now - self._lowered < max(_TOGETHER, self._closed / 2):
+            return
+        self._lowered = now
+        if not self._good or self._good[-1] < now - _SILENT:
+            # Nothing at all goes: that is no matter of the rate, but of waiting.
+            self._closed = min(_LONGEST_CLOSED, max(_FIRST_CLOSED, self._closed * 2))
+            self._next = now + self._closed
+            return
+        while self._good[0] <= now - _MEASURED:
+            self._good.popleft()
+        began = now if self._began is None else self._began
+        since = min(_MEASURED, max(now - began, 1e-3))
+        measured = max(len(self._good) / since, _LEAST)
+        was, self.rate = self.rate, _BELOW * measured
+        if was is not None:
+            self.rate = min(0.95 * was, max(self.rate, was / 2))
+        self._refused_at_rate = self.rate / _BELOW
+        self._next = now + 1 / self.rate
+
+    def forget(self) -> None:
+        """The service speaks of its limits: that is better."""
+        self.rate, self._next = None, float("-inf")

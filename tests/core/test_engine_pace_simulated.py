@@ -1,0 +1,185 @@
+"""The pacer against services that enforce limits, on a simulated clock: minutes in moments."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated_service import Budget, Job, Kind, Report, Service, run
+
+from ellmental_embeddings.engine.allowance import Allowance
+from ellmental_embeddings.engine.ledger import Most
+from ellmental_embeddings.engine.pace import Pacer
+
+if TYPE_CHECKING:
+    import random
+
+KINDS: tuple[Kind, ...] = ("bucket", "fixed", "sliding")
+MINUTES = 6
+
+
+def used(service: Service, *, window: float = 60.0) -> list[float]:
+    """Shares of the allowed rates that were used after the first window, which is a free one."""
+    later = [(when, tokens) for when, tokens in service.arrivals if when >= window]
+    whole = MINUTES - 1
+    shares = []
+    if service.requests is not None:
+        shares.append(len(later) / (service.requests.limit * whole))
+    if service.tokens is not None:
+        shares.append(sum(tokens for _, tokens in later) / (service.tokens.limit * whole))
+    return shares
+
+
+def send(service: Service, most: Most, job: Job, seed: int, *, generators: int = 1) -> Report:
+    """More than the service takes in the time, through generators with one key."""
+    allowance = Allowance()
+    pacers = [Pacer(64, most, allowance) for _ in range(generators)]
+    return run(pacers, service, [job] * 20_000, seed=seed, until=MINUTES * 60.0)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    limit=st.integers(20, 900),
+    phase=st.floats(0, 59),
+    slow=st.floats(0.02, 1.0),
+    generators=st.integers(1, 3),
+    seed=st.integers(0, 1000),
+)
+def test_requests_a_minute_are_used_and_not_refused(
+    kind: Kind, limit: int, phase: float, slow: float, generators: int, seed: int
+) -> None:
+    """From the headers of good answers alone: 95% of the rate, under 1% refused."""
+    service = Service(
+        requests=Budget(kind, limit, phase=phase),
+        latency=lambda dice, _: dice.uniform(slow, 2 * slow),
+    )
+    report = send(service, Most(), Job(100, 400), seed, generators=generators)
+    assert report.refusals < 0.01
+    assert min(used(service)) >= 0.95
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    limit=st.integers(40_000, 1_000_000),
+    phase=st.floats(0, 59),
+    bound=st.floats(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_tokens_a_minute_are_used_and_not_refused(
+    kind: Kind, limit: int, phase: float, bound: float, seed: int
+) -> None:
+    """The same for tokens, of which only a bound is known before the answer."""
+    service = Service(tokens=Budget(kind, limit, phase=phase))
+    report = send(service, Most(), Job(750, int(750 * bound)), seed)
+    assert report.refusals < 0.01
+    assert min(used(service)) >= 0.95 - 750 / limit * bound
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    rpm=st.integers(20, 900),
+    tpm=st.integers(40_000, 1_000_000),
+    phase=st.floats(0, 59),
+    seed=st.integers(0, 1000),
+)
+def test_the_settings_alone_are_enough(
+    kind: Kind, rpm: int, tpm: int, phase: float, seed: int
+) -> None:
+    """A silent service, EMBEDDING_RPM and EMBEDDING_TPM: nothing refused, the scarcer one used."""
+    service = Service(
+        requests=Budget(kind, rpm, phase=phase),
+        tokens=Budget(kind, tpm, phase=phase),
+        headers=False,
+    )
+    report = send(service, Most(rpm, tpm), Job(750, 750), seed)
+    assert report.refused == 0
+    assert max(used(service)) >= 0.95 - 750 / tpm
+    for end, _ in service.arrivals[:: max(1, len(service.arrivals) // 50)]:
+        window = [tokens for when, tokens in service.arrivals if end - 60 < when <= end]
+        assert len(window) <= rpm
+        assert sum(window) <= tpm
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("before", "after"), [(600, 150), (150, 600)])
+def test_limits_that_change_in_mid_run(kind: Kind, before: int, after: int) -> None:
+    """The new limit is used as well; what is refused in all is what was in flight just then."""
+    budget = Budget(kind, before, phase=20.0)
+    service = Service(requests=budget, events=[(150.0, lambda _: budget.change(after))])
+    report = send(service, Most(), Job(100, 100), seed=1)
+    assert report.refused <= 64
+    later = sum(when >= 240 for when, _ in service.arrivals)
+    assert later >= 0.9 * after * 2  # two windows of a little over a minute
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bursts_with_rests_between(kind: Kind) -> None:
+    """After a rest nothing is sent that the service would refuse."""
+    service, refused = Service(requests=Budget(kind, 100, phase=20.0)), 0
+    pacer = Pacer(64)
+    for _ in range(5):
+        refused += run([pacer], service, [Job(10, 10)] * 80).refused
+    assert refused == 0
+
+
+@pytest.mark.parametrize("window", [1.0, 10.0, 600.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_that_are_no_minute(kind: Kind, window: float) -> None:
+    """How long a window is is learnt from the headers, too."""
+    service = Service(
+        requests=Budget(kind, 200, window=window), latency=lambda dice, _: dice.uniform(0.01, 0.02)
+    )
+    report = run([Pacer(64)], service, [Job(10, 10)] * 20_000, until=MINUTES * window)
+    assert report.refusals < 0.01
+    assert min(used(service, window=window)) >= 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_very_small_limits_are_not_run_into(kind: Kind) -> None:
+    """Ten requests a minute: not one is refused, where a flood of 64 would see 54 refusals."""
+    service = Service(requests=Budget(kind, 10, phase=20.0))
+    report = send(service, Most(), Job(10, 10), seed=3)
+    assert report.refused == 0
+    assert report.answered >= 0.95 * 10 * (MINUTES - 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("limit", [100, 600])
+def test_a_service_that_says_nothing_but_how_long_to_wait(kind: Kind, limit: int) -> None:
+    """Without headers it can only be learnt from refusals: all of the rate, some refusals."""
+    service = Service(requests=Budget(kind, limit, phase=20.0), headers=False)
+    report = send(service, Most(), Job(10, 10), seed=5)
+    assert min(used(service)) >= 0.95
+    assert report.refusals < 0.25
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 10, 40])
+def test_a_service_that_works_on_so_many_at_a_time(at_once: int) -> None:
+    """It refuses more, and does not say what it takes: near all it can is used, 3% refused."""
+    service = Service(
+        at_once=at_once, headers=False, latency=lambda dice, _: dice.uniform(0.1, 0.2)
+    )
+    report = run([Pacer(64)], service, [Job(10, 10)] * 4000)
+    assert report.answered == 4000
+    assert report.refusals < 0.03
+    assert report.seconds < 4000 * 0.15 / at_once * 3
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_nothing_is_lost_where_everything_is_allowed(headers: bool) -> None:
+    """400 requests of 100 ms: 7 round trips are the least with 64 in flight, 8 are taken."""
+    budget = Budget("bucket", 100_000) if headers else None
+
+    def latency(_: random.Random, __: int) -> float:
+        return 0.1
+
+    report = run([Pacer(64)], Service(requests=budget, latency=latency), [Job(750, 3000)] * 400)
+    assert report.seconds <= 0.8 + 1e-6
+    assert report.most_in_flight == 64
+    assert not math.isinf(report.seconds)
