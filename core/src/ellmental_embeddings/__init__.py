@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .generator import EmbeddingGenerator
     from .hookspecs import hookimpl
     from .loading import load_generator
-    from .result import Embeddings, Outcome, Space, Usage
+    from .result import Embeddings, Estimate, Outcome, Space, Usage
     from .settings import BackendSettings, CoreSettings, SettingWarning, list_variables
     from .spec import GeneratorSpec
     from .variables import Variable, Variables
@@ -53,6 +53,7 @@ __all__ = [
     "EmbeddingFailed",
     "EmbeddingGenerator",
     "Embeddings",
+    "Estimate",
     "GeneratorNotFound",
     "GeneratorSpec",
     "GeneratorStatus",
@@ -88,7 +89,7 @@ _HOMES = {
     "generator": ("EmbeddingGenerator",),
     "hookspecs": ("hookimpl",),
     "loading": ("load_generator",),
-    "result": ("Embeddings", "Outcome", "Space", "Usage"),
+    "result": ("Embeddings", "Estimate", "Outcome", "Space", "Usage"),
     "settings": ("BackendSettings", "CoreSettings", "SettingWarning", "list_variables"),
     "spec": ("GeneratorSpec",),
     "variables": ("Variable", "Variables"),

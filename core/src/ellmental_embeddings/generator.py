@@ -13,10 +13,11 @@ from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
 from .loop import Call, LoopThread, end_all, end_all_async
-from .result import Embeddings, Space
+from .result import Embeddings, Estimate, Space
 from .settings import policy_of, rate_key_of
 from .shared_limits import allowance_of
 from .streaming import Streaming
+from .windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -226,6 +227,17 @@ class EmbeddingGenerator:
             size=size,
             ahead=ahead,
         )
+
+    def estimate(self, texts: Iterable[str], *, role: Role = "document") -> Estimate:
+        """What ``stream`` would send for these texts. Sends nothing; its memory is bounded."""
+        refuse_single(texts)
+        self._check(role, None, "keep")
+        told = self._instruction(role) or None
+        total = Estimate()
+        for window in windows(texts, self._windows()[0]):
+            planned = self._engine.estimator.estimate(window, role=role, instruction=told)
+            total += self._loop.call(planned).wait()
+        return total
 
     def close(self) -> None:
         """Cancel what runs and give back what is held. Closing twice is fine."""

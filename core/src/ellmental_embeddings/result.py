@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .errors import EmbeddingError
 
-__all__ = ["CACHED", "OK", "Embeddings", "Outcome", "Space", "Status", "Usage"]
+__all__ = ["CACHED", "OK", "Embeddings", "Estimate", "Outcome", "Space", "Status", "Usage"]
 
 Status = Literal["ok", "cached", "truncated", "split", "failed"]
 
@@ -83,6 +83,47 @@ class Usage:
     tokens: int | None
     seconds: float
     cached: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What embedding some texts would take, without anything sent.
+
+    Attributes:
+        texts: texts given.
+        unique: different texts (or pieces of over-long ones) that would be embedded; identical
+            ones far apart in a stream count each time they would be sent.
+        cached: how many of ``unique`` the cache has; None where the model names itself only in
+            its answers, so that nobody can say before the first.
+        requests: requests, if none has to be repeated.
+        tokens: tokens that would be sent.
+        exact: whether ``tokens`` were counted; else it is the most they can be.
+        overlong: texts over the model's limit.
+        failed: texts that would be refused unsent: blank, no text, or over-long with
+            EMBEDDING_OVERLONG=error.
+    """
+
+    texts: int = 0
+    unique: int = 0
+    cached: int | None = 0
+    requests: int = 0
+    tokens: int = 0
+    exact: bool = True
+    overlong: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Estimate) -> Estimate:
+        unknown = self.cached is None or other.cached is None
+        return Estimate(
+            texts=self.texts + other.texts,
+            unique=self.unique + other.unique,
+            cached=None if unknown else (self.cached or 0) + (other.cached or 0),
+            requests=self.requests + other.requests,
+            tokens=self.tokens + other.tokens,
+            exact=self.exact and other.exact,
+            overlong=self.overlong + other.overlong,
+            failed=self.failed + other.failed,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

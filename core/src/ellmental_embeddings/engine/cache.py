@@ -141,10 +141,9 @@ class Memory:
         few = len(call.plan.pieces) <= _INLINE and self._cache.at_once()
         found = looked_up() if few else await in_thread(looked_up)
         model = _model_in(found.get(call.about or b""))
-        width = self._service.width or (model and model.dimensions)
-        if model is None or not width or call.keys is None:
+        size = self._bytes_of(model)
+        if model is None or not size or call.keys is None:
             return
-        size = width * _NUMBER.itemsize
         places, vectors = [], []
         for piece in missing:
             vector = found.get(call.keys[piece])
@@ -153,8 +152,24 @@ class Memory:
                 vectors.append(vector)
         if places:
             self._service.assume(model)
-            matrix = np.frombuffer(b"".join(vectors), dtype=_NUMBER).reshape(-1, width)
+            matrix = np.frombuffer(b"".join(vectors), dtype=_NUMBER).reshape(len(places), -1)
             call.placement.recall(places, matrix.astype(np.float32, copy=False))
+
+    def known(self, pieces: Sequence[str], role: Role, instruction: str | None) -> set[int]:
+        """Which of the pieces ``recall`` would place. Blocks."""
+        about, keys = self.keys(pieces, role, instruction)
+        found = self._cache.find([about, *keys])
+        size = self._bytes_of(_model_in(found.get(about)))
+        return {
+            piece
+            for piece, key in enumerate(keys)
+            if size and (vector := found.get(key)) is not None and len(vector) == size
+        }
+
+    def _bytes_of(self, model: ModelInfo | None) -> int:
+        """How long a vector must be to be believed; 0 where none is."""
+        width = self._service.width or (model and model.dimensions) or 0
+        return width * _NUMBER.itemsize if model is not None else 0
 
     def keep(self, call: CallState, part: Part, vectors: NDArray[np.float32]) -> None:
         """Keep the vectors of one answer, and what is known of the model by now."""

@@ -20,6 +20,7 @@ from . import retry
 from .ask import Asker
 from .cache import Memory
 from .call import CallState, Part, Ran
+from .estimate import Estimator
 from .hopeless import HOPELESS_PER_TEXT
 from .ledger import Most
 from .pace import Pace, Pacer
@@ -80,6 +81,7 @@ class Engine:
         if policy.cache is not None:
             self._memory = Memory(policy.cache, policy, backend, self.service)
         self._first_answer = asyncio.Lock()
+        self.estimator = Estimator(backend, self._planning, self._asker, self._memory)
 
     @property
     def model(self) -> ModelInfo:

@@ -22,13 +22,14 @@ from .sources import FORMATS, Columns, open_sources
 from .splitting import Splitter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ellmental_embeddings import EmbeddingGenerator
 
     from .sources.registry import Opened
 
-__all__ = ["Order", "run_embed"]
+__all__ = ["Order", "limit_of", "open_input", "run_embed"]
 
 _DISTS = ("ellmental-embeddings", "ellmental-embeddings-jobs")
 
@@ -70,14 +71,9 @@ def run_embed(order: Order) -> bool:
         KeyboardInterrupt: Ctrl-C.
     """
     check_output(order.output, overwrite=order.overwrite)
-    columns = Columns(order.column or "text", order.id_column)
-    sources = open_sources(list(order.sources), columns)
-    if (order.column or order.id_column) and not any(source.has_columns for source in sources):
-        raise click.UsageError(
-            f"--column and --id are for {_column_formats()}: no source has columns."
-        )
+    sources = open_input(order.sources, order.column, order.id_column)
     with load_generator(order.generator) as generator, Interrupts() as interrupts:
-        limit = _limit(generator, order.max_tokens)
+        limit = limit_of(generator, order.max_tokens)
         _say_what_with(generator, limit, sources)
         progress = Progress(_bytes(sources), sys.stderr)
         job = Job(
@@ -95,12 +91,31 @@ def run_embed(order: Order) -> bool:
     return job.tally.failed == 0
 
 
+def open_input(given: Sequence[str], column: str | None, id_column: str | None) -> Opened:
+    """Find and check all sources.
+
+    Raises:
+        FilesError: naming every file that cannot be used.
+        click.UsageError: a column is named, and no source has any.
+    """
+    sources = open_sources(list(given), Columns(column or "text", id_column))
+    if (column or id_column) and not any(source.has_columns for source in sources):
+        raise click.UsageError(
+            f"--column and --id are for {_column_formats()}: no source has columns."
+        )
+    return sources
+
+
 def _column_formats() -> str:
     return ", ".join(suffix for suffix, kind in FORMATS.items() if kind.has_columns)
 
 
-def _limit(generator: EmbeddingGenerator, asked: int | None) -> int | None:
-    """Tokens of a piece: what was asked for, where the model takes that much."""
+def limit_of(generator: EmbeddingGenerator, asked: int | None) -> int | None:
+    """Tokens of a piece: what was asked for, where the model takes that much.
+
+    Raises:
+        click.UsageError: the model takes no such pieces.
+    """
     takes = generator.limits.tokens_per_text
     if asked is not None and takes is not None and asked > takes:
         raise click.UsageError(f"--max-tokens {asked}: {generator.name} takes {takes} at most.")

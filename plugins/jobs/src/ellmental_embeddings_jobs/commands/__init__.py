@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .embed import embed
+from .plan import plan
 from .search import search
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (embed, search)
+COMMANDS = (embed, plan, search)
 """Every command of this dist, in the order ``ellmental --help`` is asked to add them."""
