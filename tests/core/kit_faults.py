@@ -280,7 +280,7 @@ FAULTS = [
         "backend.py",
         "            self._client = httpx",
         "            import threading, time\n"
-        "            threading.Thread(target=time.sleep, args=(9,), daemon=False).start()\n"
+        "            threading.Thread(target=time.sleep, args=(4,), daemon=False).start()\n"
         "            self._client = httpx",
         "test_nothing_is_left_running",
     ),

@@ -78,10 +78,10 @@ class KitSite:
         warned = "error" if strict else "ignore"
         (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = {warned}\n", "utf-8")
 
-    def plant(self, fault: Planted | None, sample: str = "") -> str:
+    def plant(self, fault: Planted | None, sample: str = "", called: str = "good") -> str:
         """Install a sample, with a fault or without; returns its contract's node id."""
         sample = fault.sample if fault else sample
-        slug = re.sub(r"\W+", "_", fault.name if fault else "good").lower()
+        slug = re.sub(r"\W+", "_", fault.name if fault else called).lower()
         package = self.folder / f"kit_{sample}_{slug}"
         package.mkdir()
         for path in sorted((SAMPLES / sample).glob("*.py")):

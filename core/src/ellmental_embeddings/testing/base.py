@@ -46,6 +46,9 @@ _CLOSING_S = 15.0
 _ALONE: WeakKeyDictionary[type, dict[str, NDArray[np.float32]]] = WeakKeyDictionary()
 """Per contract, the vectors of texts that were embedded alone."""
 
+_SHARED: WeakKeyDictionary[type, EmbeddingGenerator] = WeakKeyDictionary()
+"""Per contract, the generator with the author's own settings: a model may take long to load."""
+
 
 def fail(wrong: str, mend: str) -> NoReturn:
     """Fail a check: what is wrong, and how it is mended."""
@@ -69,11 +72,11 @@ class ContractBase(Author):
         """The author's settings and nothing else of the machine; a fresh server; quick retries."""
         from ..engine import retry
 
+        self._node = request.node
         self._properties = request.node.user_properties
         self._properties.append(("ellmental_contract", type(self).__qualname__))
         self._caplog, self._monkeypatch = caplog, monkeypatch
         self._opened: list[EmbeddingGenerator] = []
-        self._abandoned: list[EmbeddingGenerator] = []
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
         monkeypatch.setattr(retry, "LONGEST_WAIT", 0.1)
@@ -85,10 +88,15 @@ class ContractBase(Author):
             for logger in self.own_loggers:
                 caplog.set_level(logging.DEBUG, logger=logger)
             yield
-            self._close_all()
-        if server.trouble is not None:
+            for generator in self._opened:
+                _close(generator)
+        self._refuse_trouble()
+
+    def _refuse_trouble(self) -> None:
+        if (trouble := self.server.trouble) is not None:
+            self.server.trouble = None
             fail(
-                f"the test's own description of the protocol raised {server.trouble!r}",
+                f"the test's own description of the protocol raised {trouble!r}",
                 "look at texts_of, reply, error and other of your test class: each gets every "
                 "request that comes, also those that it does not expect.",
             )
@@ -119,13 +127,6 @@ class ContractBase(Author):
                 # Such a short one stands in many an innocent word.
                 self._variables[row.name] += _LENGTHENING
                 self._monkeypatch.setenv(row.name, self._variables[row.name])
-
-    def _close_all(self) -> None:
-        for generator in self._opened:
-            with suppress(StillRunning):
-                bounded(generator.close, _CLOSING_S)
-        for generator in self._abandoned:
-            generator._finalizer.detach()  # noqa: SLF001 - closing it would hang, also at exit
 
     # What is looked at
 
@@ -193,10 +194,22 @@ class ContractBase(Author):
             self.server.width = generator.dimensions
         return generator
 
+    def shared(self) -> EmbeddingGenerator:
+        """As ``load()``; but where a model runs in this process, one for all checks of a class."""
+        if self.speaks_http:
+            return self.load()
+        generator = _SHARED.get(type(self))
+        if generator is None:
+            generator = _SHARED[type(self)] = self.load()
+            self._opened.remove(generator)
+            self._node.getparent(pytest.Class).addfinalizer(lambda: _close(generator))
+        return generator
+
     def abandon(self, generator: EmbeddingGenerator) -> None:
         """Do not close a generator that hangs."""
-        self._opened.remove(generator)
-        self._abandoned.append(generator)
+        if generator in self._opened:
+            self._opened.remove(generator)
+        generator._finalizer.detach()  # noqa: SLF001 - closing it would hang, also at exit
 
     def bare(self, **settings: Any) -> BareBackend:
         """The backend by itself, for use in a ``with``."""
@@ -215,6 +228,9 @@ class ContractBase(Author):
         """``generator.embed``, which must end."""
         try:
             return bounded(lambda: generator.embed(texts, **how))
+        except EmbeddingError:
+            self._refuse_trouble()
+            raise
         except StillRunning as error:
             self.abandon(generator)
             fail(
@@ -274,3 +290,8 @@ class ContractBase(Author):
                     "declare it as SecretStr, so that the core masks it in errors; never log "
                     "it, nor headers or URLs that hold it.",
                 )
+
+
+def _close(generator: EmbeddingGenerator) -> None:
+    with suppress(StillRunning):
+        bounded(generator.close, _CLOSING_S)

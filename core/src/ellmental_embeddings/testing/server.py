@@ -23,7 +23,7 @@ __all__ = ["FaultServer", "Speaks"]
 
 _WIDTH = 16
 _LARGEST_HEAD = 1 << 20
-_LONGEST_HOLD_S = 5.0
+_LONGEST_HOLD_S = 4.0
 
 
 class Speaks(Protocol):
@@ -55,9 +55,9 @@ class FaultServer:
         requests: all that came, in order.
         asked: what each request for embeddings wanted to be embedded, in order.
         together: the most requests for embeddings that were being answered at one time.
-        hold: so many requests for embeddings are waited for (five seconds at most) before the
+        hold: so many requests for embeddings are waited for (four seconds at most) before the
             first is answered.
-        trouble: what ``speaks`` raised, if it did: the test's own mistake, answered with 500.
+        trouble: what ``speaks`` raised, if it did: the test's own mistake, answered with 404.
     """
 
     def __init__(self, speaks: Speaks, secrets: Sequence[str] = ()) -> None:
@@ -172,7 +172,7 @@ class FaultServer:
 
     def _troubled(self, error: Exception) -> Answer:
         self.trouble = self.trouble or error
-        return Answer(status=500, content={"error": f"the test's protocol raised {error!r}"})
+        return Answer(status=404, content={"error": f"the test's protocol raised {error!r}"})
 
     async def _held(self) -> None:
         async with self._came:

@@ -28,6 +28,7 @@ _ENDS_S = 5.0
 time-out of the request that it waits for."""
 
 _ASKED_S = 30.0
+_LEAVING_S = 2.0
 
 _STATE = (
     "keep what belongs to one batch in local variables; the engine runs several `embed` at once, "
@@ -162,7 +163,7 @@ class LifeChecks(ComparingBase):
         generator = self.load()
         self.embed(generator, self.sample)
         self.ending(generator, generator.close)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + _LEAVING_S
         while (left := _threads() - before) and time.monotonic() < deadline:
             time.sleep(0.02)
         if left:
@@ -176,8 +177,7 @@ class LifeChecks(ComparingBase):
         try:
             return bounded(function)
         except StillRunning as error:
-            if generator in self._opened:
-                self.abandon(generator)
+            self.abandon(generator)
             fail(str(error), mend)
 
 

@@ -74,7 +74,7 @@ class LimitChecks(ComparingBase):
 
     def test_bound_of_tokens_holds(self) -> None:
         """``most_tokens`` is never below ``count_tokens``, or texts go out that are too long."""
-        generator = self.load()
+        generator = self.shared()
         for text in (*self.sample, *ODD.values(), "a\x00b", long_text("end", 3_000)):
             exact, most = generator.count_tokens(text), generator.most_tokens(text)
             if most < 1 or (exact is not None and not 1 <= exact <= most):

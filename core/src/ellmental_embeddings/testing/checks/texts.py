@@ -34,7 +34,7 @@ class TextChecks(ComparingBase):
     def with_neighbours(self, *odd: Any) -> Embeddings:
         """Embed odd texts between good ones; the good ones must have their vectors."""
         first, second = self.sample[:2]
-        result = self.embed(self.load(), [first, *odd, second], on_error="keep")
+        result = self.embed(self.shared(), [first, *odd, second], on_error="keep")
         for place, text in ((0, first), (-1, second)):
             if result.outcomes[place].error is not None:
                 fail(

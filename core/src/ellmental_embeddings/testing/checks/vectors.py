@@ -61,7 +61,7 @@ class VectorChecks(ComparingBase):
 
     def test_reply_is_no_wider_than_float32(self) -> None:
         """Numbers survive as float32: none is too large for it, and users get that type."""
-        result = self.embed(self.load(), self.sample)
+        result = self.embed(self.shared(), self.sample)
         if result.vectors.dtype != np.float32 or not np.isfinite(result.vectors).all():
             fail(f"users get {result.vectors.dtype}", "return numbers within float32's range.")
 
@@ -103,7 +103,7 @@ class VectorChecks(ComparingBase):
     def test_again_alike(self) -> None:
         """The same text has the same vector the next time, in this generator and in a new one."""
         texts = self.sample
-        generator = self.load()
+        generator = self.shared()
         first, second = (self.embed(generator, texts).vectors for _ in range(2))
         other = self.embed(self.load(), texts).vectors
         mend = "switch off what is random: dropout, sampling, a model that goes on training."
@@ -112,7 +112,7 @@ class VectorChecks(ComparingBase):
 
     def test_different_texts_differ(self) -> None:
         """No two of the sample texts share a vector: the text reaches the model."""
-        vectors = self.embed(self.load(), self.sample).vectors
+        vectors = self.embed(self.shared(), self.sample).vectors
         for place, vector in enumerate(vectors[1:], start=1):
             twin = int(np.abs(vectors[:place] - vector).max(axis=1).argmin())
             if np.array_equal(vectors[twin], vector):
