@@ -60,6 +60,9 @@ def test_a_space_is_known_by_its_subdomain() -> None:
         ("127.0.0.1/path", "the scheme is missing"),
         ("ftp://host/x", "no http:// or https:// URL"),
         ("https://", "no http:// or https:// URL"),
+        ("https://a b/", "no http:// or https:// URL"),
+        ("http://<host>:80", "no http:// or https:// URL"),
+        ("https://{owner}.hf.space", "no http:// or https:// URL"),
         ("https://host:70000", "port"),
     ],
 )

@@ -151,6 +151,16 @@ def test_private_unknown_and_refused_are_told_apart(
     assert "hf_" not in str(caught.value).replace("hf_endpoint", "")
 
 
+def test_a_hub_that_cannot_be_reached_is_told_as_the_hub(load: Load) -> None:
+    """Without the Hub owner/name leads nowhere: the error names it, and the URL to set instead."""
+    with StandIn() as gone:
+        nowhere = gone.url
+    with pytest.raises(
+        Unavailable, match=rf"the Hub cannot be asked about {SPACE}.*{nowhere}.*owner-name.hf.space"
+    ):
+        load(SPACE, HF_ENDPOINT=nowhere, EMBEDDING_DEADLINE=0.3).embed(["a"])
+
+
 def test_the_hub_s_own_pace_is_kept(hub: StandIn, gradio: StandInGradio, load: Load) -> None:
     """The Hub's 429 says in its RateLimit header how long to wait."""
     _hub(hub, gradio, "RUNNING")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from stand_in import CUT, Answer, Request, html, reply, sse
+from stand_in import CUT, Answer, html, reply, sse
 from stand_in_gradio import StandInGradio, completed, config, failed
 from vectors_behind import QUOTA
 
@@ -178,8 +178,9 @@ def test_a_zero_gpu_quota_ends_the_call_with_the_remedy(
 ) -> None:
     """Quota errors come as app errors; they are not tried again, and the remedy is told."""
     gradio.streams = [sse(failed(error, title))]
-    with pytest.raises(QuotaExhausted, match=told):
+    with pytest.raises(QuotaExhausted, match=told) as caught:
         load(gradio.url).embed(TEXTS)
+    assert ".. " not in str(caught.value)
     assert len(gradio.joined) == 1
 
 
@@ -259,31 +260,6 @@ def test_characters_cut_in_two_are_put_together(gradio: StandInGradio, load: Loa
     gradio.streams = [sse(*[bytes([byte]) for byte in message])]
     with pytest.raises(EmbeddingFailed, match="défaillance 漢"):
         load(gradio.url).embed(["one"])
-
-
-def test_cookies_keep_a_call_on_its_replica(
-    gradio: StandInGradio, load: Load, right: Right
-) -> None:
-    """The stream is asked for with the cookie that the post set: another replica knows nothing."""
-    join, data = (gradio.routes[f"{key}"] for key in _QUEUE)
-
-    def joined(request: Request) -> Answer:
-        answer = join(request)
-        assert isinstance(answer, Answer)
-        return Answer(200, parts=answer.parts, headers={"set-cookie": "replica=b; Path=/"})
-
-    def streamed(request: Request) -> Any:
-        stuck = "replica=b" in request.headers.get("cookie", "")
-        lost = {"msg": "unexpected_error", "message": "404: Session not found."}
-        return data(request) if stuck else sse(lost)
-
-    gradio.routes[_QUEUE[0]], gradio.routes[_QUEUE[1]] = joined, streamed
-    result = load(gradio.url).embed(TEXTS)
-    np.testing.assert_allclose(result.vectors, right(TEXTS))
-    assert result.usage.retries == 0
-
-
-_QUEUE = ("POST /gradio_api/queue/join", "GET /gradio_api/queue/data")
 
 
 def test_steps_of_a_generator_are_passed_over(

@@ -12,6 +12,7 @@ __all__ = ["Address", "is_loopback", "origin_of", "parse_address", "same_origin"
 SPACES_DOMAIN = ".hf.space"
 _HUB_HOSTS = {"huggingface.co", "www.huggingface.co", "hf.co"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HOST = re.compile(r"[^\s\x00-\x20!\"#$%&'()*+,/;<=>?@\\^`{|}~]+")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -53,7 +54,7 @@ def parse_address(given: str) -> Address:
         return _space(given.removeprefix("spaces/"))
     parts = urlsplit(given)
     host = (parts.hostname or "").lower()
-    if parts.scheme.lower() not in _PORTS or not host:
+    if parts.scheme.lower() not in _PORTS or not host or not _HOST.fullmatch(host):
         raise ValueError("it is no http:// or https:// URL with a host")
     _port(given)
     if host in _HUB_HOSTS:

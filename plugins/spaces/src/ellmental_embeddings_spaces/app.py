@@ -15,7 +15,8 @@ from ellmental_embeddings import (
 from .address import origin_of, parse_address
 from .failures import Keys, refusal
 from .hub import Hub
-from .wire import Wire, speaks_https
+from .transport import speaks_https
+from .wire import Wire
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

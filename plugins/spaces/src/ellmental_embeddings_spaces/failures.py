@@ -175,7 +175,9 @@ def app_failure(error: object, title: object, where: str, *, with_key: bool) -> 
             else "Set EMBEDDINGS_GENERATION_KEY to your access key: an account has a larger quota "
             "than nobody has"
         )
-        return QuotaExhausted(f"the ZeroGPU quota is used up: {shown or title}. {remedy}.")
+        return QuotaExhausted(
+            f"the ZeroGPU quota is used up: {(shown or str(title)).rstrip('.')}. {remedy}."
+        )
     for pattern, make in _SAID:
         if pattern.search(text):
             return make(f"{where} failed: {shown}")

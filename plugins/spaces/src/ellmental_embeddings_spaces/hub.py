@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ellmental_embeddings import (
     AuthenticationFailed,
+    BatchTooLarge,
     ConfigurationError,
     EmbeddingError,
     RateLimited,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Hub"]
 
 _PAGE = "https://huggingface.co/spaces"
+_MOST_BYTES = 1 << 23
+"""Far more than the Hub has to say about a Space."""
 
 _WAITED_FOR = {
     "SLEEPING": "is asleep and is being woken",
@@ -115,7 +118,13 @@ class Hub:
         )
 
     async def _ask(self, path: str, shown: str) -> dict[str, Any]:
-        answer = await self._site.ask("GET", path)
+        try:
+            answer = await self._site.ask("GET", path, most=_MOST_BYTES)
+        except (Unavailable, BatchTooLarge) as error:
+            raise Unavailable(
+                f"the Hub cannot be asked about {shown}: {error}. Without it, set "
+                "EMBEDDINGS_GENERATION_URL to https://owner-name.hf.space"
+            ) from None
         content = answer.content() if answer.is_json else None
         if answer.status == 200 and isinstance(content, dict):  # noqa: PLR2004 - HTTP's own
             return content

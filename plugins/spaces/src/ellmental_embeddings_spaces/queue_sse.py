@@ -8,7 +8,7 @@ from ellmental_embeddings import RateLimited, Unavailable
 from ellmental_embeddings.decoding import parse
 
 from .events import event_data
-from .wire import MOST_BYTES, whole
+from .wire import MOST_BYTES, sticky_to, whole
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +29,8 @@ async def call_over_sse(call: Call) -> Output:
     if answer.status != 200 or not isinstance(content, dict) or "event_id" not in content:  # noqa: PLR2004
         raise await _refused(call, answer)
     path = f"{call.prefix}/queue/data?session_hash={call.session}"
-    async with call.site.stream("GET", path, headers=_ACCEPT) as response:
+    headers = {**_ACCEPT, **answer.sticky}
+    async with call.site.stream("GET", path, headers=headers) as response:
         await _check(call, response)
         async for data in event_data(response.aiter_bytes(), most=MOST_BYTES):
             if (output := call.result(data)) is not None:
@@ -49,7 +50,9 @@ async def call_over_sse_of_4_0(call: Call) -> Output:
             if asked.at(("msg",)) == "send_data":
                 event = asked.at(("event_id",))
                 body = call.body(event_id=event)
-                answer = await call.site.ask("POST", f"{call.prefix}/queue/data", body)
+                answer = await call.site.ask(
+                    "POST", f"{call.prefix}/queue/data", body, headers=sticky_to(response)
+                )
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
                     raise await _refused(call, answer)
     raise call.lost()

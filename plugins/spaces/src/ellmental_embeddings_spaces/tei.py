@@ -13,6 +13,7 @@ from ellmental_embeddings import (
     ModelInfo,
     TextRejected,
     TextTooLong,
+    Unavailable,
 )
 from ellmental_embeddings.decoding import parse
 
@@ -105,6 +106,8 @@ class TeiServer:
     async def _refused(self, answer: Answer) -> EmbeddingError:
         content = answer.content() if answer.is_json else None
         said = detail(content)
+        if answer.status == 424:  # noqa: PLR2004 - TEI's, for a backend that fails
+            return Unavailable(f"{self._app.shown}: {said or answer.told()}")
         if not said or answer.status not in _ABOUT_THE_TEXTS:
             return await self._app.refusal(answer)
         if batch := _BATCH.search(said):

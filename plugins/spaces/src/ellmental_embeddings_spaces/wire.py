@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import ssl
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
 
-from ellmental_embeddings import BadReply, BatchTooLarge, ConfigurationError, Unavailable
+from ellmental_embeddings import BatchTooLarge, ConfigurationError
 
 from .address import origin_of, same_origin
+from .transport import redirects_nowhere, translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-__all__ = ["MOST_BYTES", "Answer", "Site", "Wire", "speaks_https", "whole"]
+__all__ = ["MOST_BYTES", "Answer", "Site", "Wire", "sticky_to", "whole"]
 
 MOST_BYTES = 1 << 30
 """An answer over this is not read to its end: a batch that large has to be smaller."""
 
 _SILENCE = 60.0
 """Seconds without a byte after which a connection counts as dead: four heartbeats of Gradio's."""
-
-_NO_HTTP = "illegal request line"
-"""What h11 says of an answer that begins with no letter, as TLS's does."""
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -36,12 +33,17 @@ _KEEPS_METHOD = {307, 308}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said, whole."""
+    """What a server said, whole.
+
+    Attributes:
+        sticky: as ``sticky_to`` says.
+    """
 
     status: int
     content_type: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    sticky: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_json(self) -> bool:
@@ -99,7 +101,13 @@ class Site:
         self._headers = headers
 
     async def ask(
-        self, method: str, path: str, body: object = None, *, most: int | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        most: int = MOST_BYTES,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read the whole answer, whatever its status.
 
@@ -107,13 +115,14 @@ class Site:
             method: HTTP's.
             path: below the root.
             body: sent as JSON, where it is not None.
-            most: bytes that are read at most, else MOST_BYTES.
+            most: bytes that are read at most.
+            headers: beside the site's own.
 
         Raises:
             Unavailable, ConfigurationError, BatchTooLarge, BadReply: there is no answer.
         """
-        async with self.stream(method, path, body) as response:
-            return await whole(response, most or MOST_BYTES)
+        async with self.stream(method, path, body, headers) as response:
+            return await whole(response, most)
 
     @asynccontextmanager
     async def stream(
@@ -136,13 +145,13 @@ class Site:
             sent = {**self._headers, **(headers or {})}
             if content is not None:
                 sent["content-type"] = "application/json"
-            with _translated(self.root):
+            with translated(self.root):
                 request = self._client.build_request(method, url, content=content, headers=sent)
                 response = await self._client.send(request, stream=True)
             try:
                 target = response.headers.get("location", "")
                 if response.status_code not in _REDIRECTS or not target:
-                    with _translated(self.root):
+                    with translated(self.root):
                         yield response
                     return
                 url = self._followed(method, url, target, response.status_code)
@@ -155,7 +164,7 @@ class Site:
             target = urljoin(url, location)
             origin_of(target)
         except ValueError:
-            raise ConfigurationError(_redirects_nowhere(origin_of(url))) from None
+            raise ConfigurationError(redirects_nowhere(origin_of(url))) from None
         if same_origin(url, target) and (method == "GET" or status in _KEEPS_METHOD):
             return target
         # Neither key nor texts go to whom the user has not named; nor does the path, which
@@ -180,66 +189,23 @@ async def whole(response: httpx.Response, most: int = MOST_BYTES) -> Answer:
         if size > most:
             raise BatchTooLarge(f"the answer is over {most:,} bytes")
     kind = response.headers.get("content-type", "")
-    return Answer(response.status_code, kind, response.headers, b"".join(parts))
+    body = b"".join(parts)
+    return Answer(response.status_code, kind, response.headers, body, sticky_to(response))
+
+
+def sticky_to(response: httpx.Response) -> dict[str, str]:
+    """The header that keeps a call on the replica that gave an answer.
+
+    Only what this request was sent with and given: the client's own cookies may meanwhile be
+    those of another call, on another replica.
+    """
+    sent = response.request.headers.get("cookie", "").split("; ")
+    given = [each.partition(";")[0].strip() for each in response.headers.get_list("set-cookie")]
+    pairs = dict(each.split("=", 1) for each in (*sent, *given) if "=" in each)
+    return (
+        {"cookie": "; ".join(f"{name}={value}" for name, value in pairs.items())} if pairs else {}
+    )
 
 
 def _encoded(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-@contextmanager
-def _translated(root: str) -> Iterator[None]:
-    """What httpx raises, as the engine's errors. Names the host alone: a URL may hold secrets."""
-    host = origin_of(root)
-    try:
-        yield
-    except httpx.DecodingError:
-        raise BadReply(f"the answer of {host} cannot be uncompressed") from None
-    except httpx.ProxyError as error:
-        raise Unavailable(f"the proxy (HTTPS_PROXY) fails for {host}: {error}") from None
-    except httpx.TimeoutException:
-        raise Unavailable(f"{host} did not answer in time (EMBEDDING_TIMEOUT)") from None
-    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
-        raise ConfigurationError(f"EMBEDDINGS_GENERATION_URL cannot be used: {error}") from None
-    except httpx.RemoteProtocolError as error:
-        if host.startswith("http://") and _NO_HTTP in str(error):
-            raise ConfigurationError(speaks_https(host)) from None
-        if "location" in str(error).lower():
-            raise ConfigurationError(_redirects_nowhere(host)) from None
-        raise _about_connection(error, host) from None
-    except (httpx.TransportError, OSError) as error:  # older httpcores let ssl's own through
-        raise _about_connection(error, host) from None
-
-
-def _redirects_nowhere(host: str) -> str:
-    return (
-        f"{host} redirects to what is no address. Check EMBEDDINGS_GENERATION_URL, or tell whoever "
-        "runs the server."
-    )
-
-
-def speaks_https(host: str) -> str:
-    """The message for a server that was asked in plain http."""
-    return (
-        f"{host} speaks https: write {host.replace('http://', 'https://')} in "
-        "EMBEDDINGS_GENERATION_URL."
-    )
-
-
-def _about_connection(error: httpx.TransportError | OSError, host: str) -> Exception:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return ConfigurationError(
-            f"the certificate of {host} is not trusted: {cause.verify_message}. Set SSL_CERT_FILE "
-            "to your organisation's certificates, or check EMBEDDINGS_GENERATION_URL."
-        )
-    if cause is not None and "WRONG_VERSION_NUMBER" in str(cause):
-        plain = host.replace("https://", "http://")
-        return ConfigurationError(
-            f"{host} does not speak https. If it is your own server, set "
-            f"EMBEDDINGS_GENERATION_URL to {plain}."
-        )
-    what = "cannot connect to" if isinstance(error, httpx.ConnectError) else "the connection broke:"
-    return Unavailable(f"{what} {host}: {str(error) or type(error).__name__}")
