@@ -146,7 +146,8 @@ def test_a_stream_that_ends_keeps_what_was_begun(ended_by: str) -> None:
     texts = TEXTS[handed_out : handed_out + len(result)]
     good = [row for row in range(len(texts)) if row not in result.failed]
     assert np.array_equal(result.vectors[good], vectors_of(texts[row] for row in good))
-    assert handed_out + len(good) >= len(set(backend.sent)) - 5
+    # All but the batch that was refused, or waited for, and the one that was in flight by then.
+    assert handed_out + len(good) >= len(set(backend.sent)) - 10
     assert good
 
 

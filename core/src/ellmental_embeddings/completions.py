@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
+from .calls import Call, end_all
 from .engine.watch import Drain, Watch
-from .loop import end_all
 from .result import Embeddings
 from .windows import windows
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .engine.run import Ran
     from .engine.watch import Decided
-    from .loop import Call, LoopThread
+    from .loop import LoopThread
     from .result import Space
 
 __all__ = ["CompletedBatch", "Completions"]
@@ -61,7 +61,7 @@ class Completions:
         self,
         texts: Iterable[str],
         *,
-        begin: Callable[[list[str], Watch], Call[Ran]],
+        begin: Callable[[Call[Ran], list[str], Watch], None],
         loop: LoopThread,
         space: Callable[[], Space],
         size: int,
@@ -135,9 +135,14 @@ class Completions:
             self._events.put(told)
             return told.taken
 
-        call = self._begin(window, Watch(tell, self._drain))
+        call: Call[Ran] = Call()
         self._calls.append(call)
         call.when_done(lambda: self._events.put(call))
+        try:
+            self._begin(call, window, Watch(tell, self._drain))
+        except Exception:
+            call.abandon()
+            raise
 
     def _is_full(self) -> bool:
         under_way = len(self._calls) - len(self._ended)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import as_list, check_arguments, refuse_single
+from .calls import Call, end_all, end_all_async
 from .completions import Completions
 from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
-from .loop import Call, LoopThread, end_all, end_all_async
+from .loop import LoopThread
 from .result import Embeddings, Estimate, Space
 from .settings import policy_of, rate_key_of
 from .shared_limits import allowance_of
@@ -138,8 +140,15 @@ class EmbeddingGenerator:
                 says; ``.result`` has what succeeded, if anything did.
             TypeError: ``texts`` is one string, or no iterable.
         """
-        call = self._begin(as_list(texts), role, instruction, on_error)
-        return self._wait(call, role, instruction, on_error)
+        given, call = as_list(texts), Call[Ran]()
+        try:
+            self._begin(call, given, role, instruction, on_error)
+            return self._concluded(call.wait(), role, instruction, on_error)
+        except BaseException as error:  # Ctrl-C, and whatever else a signal's handler raises
+            ended = end_all([call])
+            if getattr(error, "result", None) is None:
+                keep_finished(error, ended, self._space(role, instruction))
+            raise
 
     async def aembed(
         self,
@@ -153,8 +162,15 @@ class EmbeddingGenerator:
 
         Where the task is cancelled, the CancelledError has what was finished in ``.result``.
         """
-        call = self._begin(as_list(texts), role, instruction, on_error)
-        return await self._wait_async(call, role, instruction, on_error)
+        given, call = as_list(texts), Call[Ran]()
+        try:
+            self._begin(call, given, role, instruction, on_error)
+            return self._concluded(await call.wait_async(), role, instruction, on_error)
+        except BaseException as error:
+            ended = await end_all_async([call], during=error)
+            if getattr(error, "result", None) is None:
+                keep_finished(error, ended, self._space(role, instruction))
+            raise
 
     def stream(
         self,
@@ -221,7 +237,9 @@ class EmbeddingGenerator:
         size, ahead = self._windows()
         return Completions(
             texts,
-            begin=lambda window, watch: self._begin(window, role, instruction, "keep", watch),
+            begin=lambda call, window, watch: self._begin(
+                call, window, role, instruction, "keep", watch=watch
+            ),
             loop=self._loop,
             space=lambda: self._space(role, instruction),
             size=size,
@@ -235,8 +253,8 @@ class EmbeddingGenerator:
         told = self._instruction(role) or None
         total = Estimate()
         for window in windows(texts, self._windows()[0]):
-            planned = self._engine.estimator.estimate(window, role=role, instruction=told)
-            total += self._loop.call(planned).wait()
+            planned = partial(self._engine.estimator.estimate, window, role=role, instruction=told)
+            total += self._loop.run(planned)
         return total
 
     def close(self) -> None:
@@ -284,12 +302,14 @@ class EmbeddingGenerator:
 
     def _begin(
         self,
+        call: Call[Ran],
         texts: Sequence[object],
         role: Role,
         instruction: str | None,
         on_error: OnError,
+        *,
         watch: Watch | None = None,
-    ) -> Call[Ran]:
+    ) -> None:
         self._check(role, instruction, on_error)
         if self._process != os.getpid():
             # Forked: threads and connections stayed in the parent.
@@ -302,8 +322,9 @@ class EmbeddingGenerator:
                 "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
             )
         told = self._instruction(role) if instruction is None else instruction
-        return self._loop.call(
-            self._engine.run(texts, role=role, instruction=told or None, watch=watch)
+        engine = self._engine
+        self._loop.start(
+            call, lambda: engine.run(texts, role=role, instruction=told or None, watch=watch)
         )
 
     def _check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
@@ -311,31 +332,10 @@ class EmbeddingGenerator:
         if self._closed:
             raise EmbeddingError(f"the generator {self.name} is closed: load it again")
 
-    def _wait(
-        self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
-    ) -> Embeddings:
-        try:
-            ran = call.wait()
-        except KeyboardInterrupt as interrupt:
-            keep_finished(interrupt, end_all([call]), self._space(role, instruction))
-            raise
-        return self._concluded(ran, role, instruction, on_error)
-
-    async def _wait_async(
-        self, call: Call[Ran], role: Role, instruction: str | None, on_error: OnError
-    ) -> Embeddings:
-        try:
-            ran = await call.wait_async()
-        except asyncio.CancelledError as cancelled:
-            ended = await end_all_async([call])
-            keep_finished(cancelled, ended, self._space(role, instruction))
-            raise
-        return self._concluded(ran, role, instruction, on_error)
-
     def _streaming(self, role: Role, instruction: str | None, on_error: OnError) -> Streaming:
         size, ahead = self._windows()
         return Streaming(
-            begin=lambda window: self._begin(window, role, instruction, on_error),
+            begin=lambda call, window: self._begin(call, window, role, instruction, on_error),
             conclude=lambda ran, start: self._concluded(ran, role, instruction, on_error, start),
             keep=lambda error, ran: keep_finished(error, ran, self._space(role, instruction)),
             size=size,

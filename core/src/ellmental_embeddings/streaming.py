@@ -6,15 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .calls import Call, end_all, end_all_async
 from .errors import EmbeddingFailed
-from .loop import end_all, end_all_async
 from .windows import async_windows, windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
     from .engine.run import Ran
-    from .loop import Call
     from .result import Embeddings
 
 __all__ = ["Streaming"]
@@ -25,7 +24,7 @@ class Streaming:
     """How a stream reaches its generator.
 
     Attributes:
-        begin: starts the call of one window.
+        begin: starts a call with one window.
         conclude: the result of a call that has ended, or its error; with the position of its
             first text in the stream.
         keep: hangs what was finished of consecutive calls on the exception that ended them.
@@ -33,7 +32,7 @@ class Streaming:
         ahead: most windows under way.
     """
 
-    begin: Callable[[list[str]], Call[Ran]]
+    begin: Callable[[Call[Ran], list[str]], None]
     conclude: Callable[[Ran, int], Embeddings]
     keep: Callable[[BaseException, list[Ran]], None]
     size: int
@@ -45,7 +44,8 @@ class Streaming:
         start = 0
         try:
             for window in windows(texts, self.size):
-                calls.append(self.begin(window))
+                calls.append(Call())
+                self.begin(calls[-1], window)
                 while self._must_hand_out(calls):
                     part = self.conclude(calls[0].wait(), start)
                     calls.popleft()
@@ -70,7 +70,8 @@ class Streaming:
         start = 0
         try:
             async for window in async_windows(texts, self.size):
-                calls.append(self.begin(window))
+                calls.append(Call())
+                self.begin(calls[-1], window)
                 while self._must_hand_out(calls):
                     part = self.conclude(await calls[0].wait_async(), start)
                     calls.popleft()
@@ -84,7 +85,7 @@ class Streaming:
         except (EmbeddingFailed, GeneratorExit):
             raise
         except BaseException as error:
-            self.keep(error, await end_all_async(calls))
+            self.keep(error, await end_all_async(calls, during=error))
             raise
         finally:
             await end_all_async(calls)

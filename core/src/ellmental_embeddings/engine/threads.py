@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,8 @@ async def in_thread(function: Callable[[], T]) -> T:
 
     def settle(result: T | None, error: BaseException | None) -> None:
         if future.done():
+            if inspect.iscoroutine(result):  # a plain `def` around an async one: nobody awaits it
+                result.close()
             return
         if error is None:
             future.set_result(result)  # type: ignore[arg-type]

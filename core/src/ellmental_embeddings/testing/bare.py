@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from ..calls import Call
 from ..loop import LoopThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     from ..backend import Backend, Batch, Reply
 
 __all__ = ["BareBackend"]
+
+T = TypeVar("T")
 
 
 class BareBackend:
@@ -46,7 +50,7 @@ class BareBackend:
             TimeoutError: it took longer than so many seconds.
             Exception: whatever the backend raises, untouched.
         """
-        return self._loop.call(self._asked(batch)).wait(within)
+        return self._started(lambda: self._asked(batch)).wait(within)
 
     def close(self, *, within: float) -> None:
         """Call its ``aclose`` once.
@@ -55,10 +59,15 @@ class BareBackend:
             TimeoutError: it took longer than so many seconds.
         """
         try:
-            self._loop.call(self.backend.aclose()).wait(within)
+            self._started(self.backend.aclose).wait(within)
         except TimeoutError:
             self._hangs = True
             raise
+
+    def _started(self, make: Callable[[], Coroutine[Any, Any, T]]) -> Call[T]:
+        call: Call[T] = Call()
+        self._loop.start(call, make)
+        return call
 
     async def _asked(self, batch: Batch) -> Reply:
         reply = self.backend.embed(batch)
