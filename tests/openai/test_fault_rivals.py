@@ -17,7 +17,7 @@ from ellmental_embeddings import (
     SpaceMismatch,
     TextTooLong,
 )
-from ellmental_embeddings.engine import pace
+from ellmental_embeddings.engine import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,19 +179,20 @@ def test_a_token_budget_counts_embeddings(
     server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Llama-index counts embeddings as 0 tokens. A minute lasts a second here."""
-    monkeypatch.setattr(pace, "MINUTE", 1.0)
-    texts = [f"{place:04}" + "y" * 96 for place in range(60)]
+    monkeypatch.setattr(ledger, "MINUTE", 1.0)
+    monkeypatch.setattr(ledger, "_MARGIN", 0.0)
+    texts = [f"{place:04}" + "y" * 96 for place in range(30)]
     began = time.monotonic()
-    result = embed(server, texts, BATCH_SIZE=5, EMBEDDING_TPM=2500, EMBEDDING_DIMENSIONS=4)
+    result = embed(server, texts, BATCH_SIZE=1, EMBEDDING_TPM=350, EMBEDDING_DIMENSIONS=4)
     assert_right(result, texts, dimensions=4)
     assert time.monotonic() - began > 1.9
     for seen in server.bill.requests:
         window = [
-            sum(map(len, one.texts))
+            sum(map(count_tokens, one.texts))
             for one in server.bill.requests
             if seen.at - 0.95 < one.at <= seen.at
         ]
-        assert sum(window) <= 2500
+        assert sum(window) <= 350
 
 
 @pytest.mark.parametrize(("in_flight", "refused"), [(1, 0), (2, 6)])
