@@ -52,6 +52,7 @@ def test_every_failure_says_how_to_mend_it(planted: tuple[Ran, dict[str, str]]) 
     """No check fails with a bare assertion or a traceback."""
     ran, _ = planted
     assert ran.output.count("How to mend it: ") >= len(FAULTS)
+    assert ran.output.count("What is checked: ") >= len(FAULTS)
     assert "Traceback" not in ran.output
 
 

@@ -8,6 +8,7 @@ import re
 import traceback
 import warnings
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import WeakKeyDictionary
@@ -43,6 +44,9 @@ _LENGTHENING = "-contract-kit-4f1c"
 _SHORT_SECRET = 12
 _CLOSING_S = 15.0
 
+_MEANING: ContextVar[str] = ContextVar("meaning", default="")
+"""What the check that runs is about, in its own words."""
+
 _ALONE: WeakKeyDictionary[type, dict[str, NDArray[np.float32]]] = WeakKeyDictionary()
 """Per contract, the vectors of texts that were embedded alone."""
 
@@ -51,8 +55,9 @@ _SHARED: WeakKeyDictionary[type, EmbeddingGenerator] = WeakKeyDictionary()
 
 
 def fail(wrong: str, mend: str) -> NoReturn:
-    """Fail a check: what is wrong, and how it is mended."""
-    pytest.fail(f"{wrong}\nHow to mend it: {mend}", pytrace=False)
+    """Fail a check: what is wrong, what the check means, and how it is mended."""
+    about = f"What is checked: {meaning}\n" if (meaning := _MEANING.get()) else ""
+    pytest.fail(f"{wrong}\n{about}How to mend it: {mend}", pytrace=False)
 
 
 class ContractBase(Author):
@@ -72,6 +77,7 @@ class ContractBase(Author):
         """The author's settings and nothing else of the machine; a fresh server; quick retries."""
         from ..engine import retry
 
+        _MEANING.set(" ".join((request.function.__doc__ or "").split()))
         self._node = request.node
         self._properties = request.node.user_properties
         self._properties.append(("ellmental_contract", type(self).__qualname__))
