@@ -64,7 +64,9 @@ def test_a_queue_that_never_moves_ends_at_the_deadline(gradio: StandInGradio, lo
     assert len(gradio.joined) == 1
 
 
+@pytest.mark.parametrize("news", [ESTIMATION, {"msg": "heartbeat"}])
 def test_a_long_wait_in_the_queue_is_told(
+    news: dict[str, Any],
     gradio: StandInGradio,
     load: Load,
     monkeypatch: pytest.MonkeyPatch,
@@ -72,7 +74,7 @@ def test_a_long_wait_in_the_queue_is_told(
 ) -> None:
     """Whoever watches reads that a batch waits in the app's queue, and behind how many."""
     monkeypatch.setattr(clock, "_WORTH_SAYING", 0.1)
-    parts = [ESTIMATION, 0.15, ESTIMATION, 0.05, ESTIMATION, STARTS]
+    parts = [ESTIMATION, 0.15, news, 0.05, ESTIMATION, STARTS]
     gradio.streams = [lambda value: sse(*parts, completed(value))]
     with caplog.at_level(logging.WARNING):
         load(gradio.url).embed(["one"])

@@ -287,20 +287,20 @@ def test_an_app_that_changed_is_looked_at_anew(
 
 
 @pytest.mark.parametrize(
-    ("status", "detail", "kind", "calls"),
+    ("status", "detail", "kind", "again"),
     [
-        (400, "Session hash not found.", ConfigurationError, 1),
-        (500, "Internal Server Error", Unavailable, 1),
+        (400, "Session hash not found.", ConfigurationError, False),
+        (500, "Internal Server Error", Unavailable, True),
     ],
 )
 def test_what_the_queue_refuses_otherwise_is_told(
-    status: int, detail: str, kind: type[Exception], calls: int, gradio: StandInGradio, load: Load
+    status: int, detail: str, kind: type[Exception], again: bool, gradio: StandInGradio, load: Load
 ) -> None:
     """Its 400 is about the request, its 500 about the app: each is told with what it says."""
     gradio.on("POST /gradio_api/queue/join", reply({"detail": detail}, status))
     with pytest.raises(kind, match=detail):
         load(gradio.url, EMBEDDING_DEADLINE=0.1).embed(TEXTS)
-    assert gradio.paths().count("POST /gradio_api/queue/join") == calls
+    assert (gradio.paths().count("POST /gradio_api/queue/join") > 1) is again
 
 
 def test_a_result_that_is_fetched_late_is_there(

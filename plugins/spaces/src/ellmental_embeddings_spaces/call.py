@@ -74,6 +74,8 @@ class Call:
                 return self._completed(document)
             case "estimation":
                 self.clock.waits(document.at(("rank",)), self.app.shown)
+            case "heartbeat":
+                self.clock.beats(self.app.shown)
             case "process_starts":
                 self.clock.computes()
             case "queue_full":

@@ -40,6 +40,7 @@ class Clock:
         self._limit = limit
         self._queued: float | None = None
         self._say_at = 0.0
+        self._rank = 0
         self._computes = False
 
     def waits(self, rank: object, where: str) -> None:
@@ -49,25 +50,31 @@ class Clock:
             rank: how many calls are before it, where the app says so.
             where: the app, for the line that says so after a while.
         """
-        if self._computes:
+        if self._computes or self._limit.expired():
             return
-        now = self._now()
+        self._rank = rank if isinstance(rank, int) else 0
         if self._queued is None:
-            self._queued, self._say_at = now, now + _WORTH_SAYING
+            self._queued = self._now()
+            self._say_at = self._queued + _WORTH_SAYING
             self._limit.reschedule(None)
-        elif now >= self._say_at:
-            self._say_at = now + _QUIET
-            before = f", {rank} before it" if isinstance(rank, int) and rank > 0 else ""
-            log.warning(
-                "a batch waits in the queue of %s for %.0f s now%s (EMBEDDING_DEADLINE)",
-                where,
-                now - self._queued,
-                before,
-            )
+        self.beats(where)
+
+    def beats(self, where: str) -> None:
+        """The app is there, and nothing has changed: say so where that has lasted."""
+        now = self._now()
+        if self._queued is None or self._computes or now < self._say_at:
+            return
+        self._say_at = now + _QUIET
+        log.warning(
+            "a batch waits in the queue of %s for %.0f s now%s (EMBEDDING_DEADLINE)",
+            where,
+            now - self._queued,
+            f", {self._rank} before it" if self._rank > 0 else "",
+        )
 
     def computes(self) -> None:
         """The app says that it has begun: its time starts now."""
-        if not self._computes:
+        if not self._computes and not self._limit.expired():
             self._computes = True
             self._limit.reschedule(self._now() + self._seconds)
 
