@@ -22,12 +22,11 @@ HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Run the tests of each version; 0 where all passed."""
     chosen = sys.argv[1:] or list(VERSIONS)
-    results = {version: _run(version) for version in chosen}
-    for version, last in results.items():
-        print(f"{version:6} {last}")
-    return (
-        0 if all("failed" not in last and "error" not in last for last in results.values()) else 1
-    )
+    results = []
+    for version in chosen:
+        results.append(_run(version))
+        print(f"{version:6} {results[-1]}", flush=True)
+    return 0 if all("failed" not in last and "error" not in last for last in results) else 1
 
 
 def _run(version: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ellmental_embeddings import ConfigurationError, SpaceMismatch
 if TYPE_CHECKING:
     from conftest import Load
 
+HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "spaces.md"
 E5: dict[str, Any] = {
     "EMBEDDING_DOCUMENT_INSTRUCTION": "passage: ",
     "EMBEDDING_QUERY_INSTRUCTION": "query: ",
@@ -46,13 +48,14 @@ def test_vectors_with_and_without_prefixes_are_not_compared(
 def test_e5_prefixes_can_be_set_in_the_environment(
     gradio: StandInGradio, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a .env file, as the how-to shows it, quotes keep the space at the end."""
-    from pathlib import Path
-
-    lines = [f'{name}="{value}"' for name, value in E5.items()]
-    Path(".env").write_text("\n".join(lines), encoding="utf-8")
-    load(gradio.url).embed(["a cat"])
-    assert _sent(gradio) == [[["passage: a cat"]]]
+    """The how-to's own lines in a .env file give just that: quotes keep the space at the end."""
+    page = HOW_TO.read_text("utf-8").partition("## E5")[2]
+    lines = page.partition("```sh\n")[2].partition("```")[0]
+    Path(".env").write_text(lines, encoding="utf-8")
+    generator = load(gradio.url)
+    generator.embed(["a cat"])
+    generator.embed(["which pet?"], role="query")
+    assert _sent(gradio) == [[["passage: a cat"]], [["query: which pet?"]]]
 
 
 def test_instruct_sends_rows_of_instruction_and_text(gradio: StandInGradio, load: Load) -> None:

@@ -8,6 +8,7 @@ By default two versions: 3.50 (direct calls, WebSocket) and 6.31 (the newest que
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from ellmental_embeddings import (
     AuthenticationFailed,
     ConfigurationError,
     QuotaExhausted,
+    Unavailable,
     load_generator,
 )
 
@@ -122,12 +124,18 @@ def test_a_quota_error_ends_the_call(text_space: str, load: Load) -> None:
         load(text_space).embed(["a", "__quota__"])
 
 
-def test_a_slow_app_is_waited_for_and_a_stuck_one_is_not(text_space: str, load: Load) -> None:
+def test_a_slow_app_is_waited_for_and_a_stuck_one_is_not(
+    text_space: str, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
     """A call that takes seconds has its result; one over EMBEDDING_TIMEOUT is given up."""
     load(text_space).embed(["__sleep:1.5__"])
-    result = load(text_space, EMBEDDING_TIMEOUT=1, EMBEDDING_DEADLINE=1.2)
-    with pytest.raises(Exception, match="EMBEDDING_TIMEOUT"):
-        result.embed(["__sleep:3__"])
+    impatient = load(text_space, EMBEDDING_TIMEOUT=1, EMBEDDING_DEADLINE=1.2)
+    with (
+        caplog.at_level(logging.DEBUG, logger="ellmental_embeddings"),
+        pytest.raises(Unavailable, match="no answer in 1 s"),
+    ):
+        impatient.embed(["__sleep:3__"])
+    assert "no answer in 1 s (EMBEDDING_TIMEOUT)" in caplog.text
 
 
 def test_a_large_answer_comes_whole(text_space: str, load: Load) -> None:
