@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pyarrow import parquet
-
-from ellmental_embeddings_jobs.nearest import nearest
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Run
@@ -240,28 +235,6 @@ def test_incomplete_dataset_is_searched_with_a_warning(
     assert ran.code == 0
     assert "warning: out is incomplete" in ran.err
     assert json.loads(ran.out)["incomplete"] is True
-
-
-@given(
-    blocks=st.lists(st.integers(0, 40), min_size=1, max_size=6),
-    k=st.integers(1, 60),
-    seed=st.integers(0, 2**32 - 1),
-)
-@settings(deadline=None)
-def test_nearest_is_exact(blocks: list[int], k: int, seed: int) -> None:
-    """Blocks by blocks or all at once, the same rows are found, earlier ones first among equals."""
-    random = np.random.default_rng(seed)
-    vectors = [random.integers(-1, 2, (rows, 4)).astype(np.float32) for rows in blocks]
-    question = random.integers(-1, 2, 4).astype(np.float32)
-    found = nearest(((part, 0, block) for part, block in enumerate(vectors)), question, k)
-    everything = []
-    for part, block in enumerate(vectors):
-        for row, vector in enumerate(block):
-            lengths = float(np.linalg.norm(vector) * np.linalg.norm(question))
-            score = float(vector @ question) / lengths if lengths else 0.0
-            everything.append((-round(score, 4), part, row))
-    expected = sorted(everything)[:k]
-    assert [(-round(hit.score, 4), hit.part, hit.row) for hit in found] == expected
 
 
 def test_finds_rows_across_parts_and_row_groups(

@@ -14,7 +14,9 @@ from ellmental_embeddings import SpaceMismatch, load_generator
 from .dataset import open_dataset
 from .naming import counted
 from .nearest import nearest
+from .search_file import UnitVectors
 from .sources.base import reason_against
+from .wanted import rows_where
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +38,9 @@ _VARIABLES = {
 }
 
 
-def run_search(out: Path, question: str, *, k: int, generator: str | None, as_json: bool) -> None:
+def run_search(
+    out: Path, question: str, *, k: int, where: str | None, generator: str | None, as_json: bool
+) -> None:
     """Print the rows of a dataset that are nearest to a question.
 
     Raises:
@@ -48,6 +52,7 @@ def run_search(out: Path, question: str, *, k: int, generator: str | None, as_js
     if reason is not None:
         raise click.UsageError(f"the question: {reason}")
     dataset = open_dataset(out)
+    wanted = None if where is None else rows_where(dataset, where)
     with load_generator(generator) as loaded:
         click.echo(f"generator: {loaded.summary}", err=True)
         if loaded.space.model and loaded.space.dimensions:
@@ -60,16 +65,57 @@ def run_search(out: Path, question: str, *, k: int, generator: str | None, as_js
             f"only its {counted(dataset.rows, 'row')} can be found",
             err=True,
         )
-    hits = nearest(dataset.vectors(), asked.vectors[0], k)
-    results = [
-        {"rank": rank, "score": hit.score, **dataset.row(hit.part, hit.row)}
-        for rank, hit in enumerate(hits, 1)
-    ]
+    vectors = UnitVectors(dataset)
+    try:
+        hits = nearest(vectors.blocks(), asked.vectors[0], k, wanted)
+        results = [
+            {"rank": rank, "score": hit.score, **_row(dataset, hit.row)}
+            for rank, hit in enumerate(hits, 1)
+        ]
+        matching = dataset.rows if wanted is None else int(wanted.sum())
+        _print(question, dataset, asked.space, results, matching, as_json=as_json)
+        vectors.publish()
+    finally:
+        vectors.discard()
+    if vectors.problem is not None:
+        click.echo(
+            f"note: {out.as_posix()} takes no search file ({vectors.problem}): the next search "
+            "reads all parts again",
+            err=True,
+        )
+
+
+def _row(dataset: Dataset, row: int) -> dict[str, Any]:
+    """A row by its number over all parts."""
+    part = 0
+    while row >= dataset.rows_of[part]:
+        row -= dataset.rows_of[part]
+        part += 1
+    return dataset.row(part, row)
+
+
+def _print(
+    question: str,
+    dataset: Dataset,
+    space: Space,
+    results: list[dict[str, Any]],
+    matching: int,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        found = {"question": question, "space": asked.space.id, "rows": dataset.rows}
-        incomplete = dataset.incomplete is not None
-        click.echo(json.dumps({**found, "incomplete": incomplete, "results": results}))
+        found = {
+            "question": question,
+            "space": space.id,
+            "rows": dataset.rows,
+            "matching": matching,
+            "incomplete": dataset.incomplete is not None,
+            "results": results,
+        }
+        click.echo(json.dumps(found, default=str))
         return
+    if not results:
+        click.echo(f"no row fulfils --where, of {dataset.rows:,}", err=True)
     for result in results:
         click.echo(_for_people(result))
 

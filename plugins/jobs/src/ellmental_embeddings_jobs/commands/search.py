@@ -18,18 +18,29 @@ __all__ = ["search"]
 @click.option(
     "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
 )
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Only rows whose columns fulfil it, e.g. \"source LIKE 'docs/%' AND line > 10\".",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print whole rows as JSON.")
-def search(out: Path, question: str, *, k: int, generator: str | None, as_json: bool) -> None:
+def search(
+    out: Path, question: str, *, k: int, where: str | None, generator: str | None, as_json: bool
+) -> None:
     """Print the rows of OUT that are nearest to QUESTION.
 
     OUT is what `ellmental embed` wrote. The search is exact, by cosine similarity. A dataset
     of another embedding space than the generator's is refused.
 
+    The first search of a large OUT writes OUT/_search.f32, which makes later ones quick.
+    CONDITION is like SQL's: =, <>, <, <=, >, >=, IN, LIKE, IS NULL, AND, OR, NOT, brackets.
+
     \b
     Examples:
       ellmental search vectors "how do I reset my password"
+      ellmental search vectors "refunds" --where "source LIKE 'faq/%' OR id IN ('a', 'b')"
       ellmental search vectors "refunds" -k 20 --json | jq -r '.results[].text'
     """  # noqa: D301 - click's own mark for lines to keep
     from ..searching import run_search
 
-    run_search(out, question, k=k, generator=generator, as_json=as_json)
+    run_search(out, question, k=k, where=where, generator=generator, as_json=as_json)

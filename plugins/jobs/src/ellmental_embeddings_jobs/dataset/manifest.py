@@ -18,6 +18,7 @@ __all__ = [
     "MANIFEST",
     "METADATA_KEY",
     "PART_PATTERN",
+    "SEARCH",
     "Manifest",
     "PartEntry",
     "check_format",
@@ -30,6 +31,7 @@ FORMAT = 1
 
 MANIFEST = "_manifest.json"
 FAILED = "_failed.jsonl"
+SEARCH = "_search.f32"
 PART_PATTERN = "part-*.parquet"
 METADATA_KEY = b"ellmental"
 
@@ -135,7 +137,7 @@ def is_ours(folder: Path) -> bool:
     return all(
         path.is_file()
         and (
-            path.name in {MANIFEST, FAILED}
+            path.name in {MANIFEST, FAILED, SEARCH}
             or path.match(PART_PATTERN)
             or (path.name.startswith(".") and path.name.endswith(".tmp"))
         )

@@ -34,6 +34,7 @@ class Dataset:
         space: the space of its vectors.
         generator: name of the generator that made them.
         rows: rows in all parts.
+        rows_of: rows of each part.
         incomplete: None, or why not all of the input is in it.
     """
 
@@ -42,6 +43,7 @@ class Dataset:
     space: Space
     generator: str
     rows: int
+    rows_of: tuple[int, ...]
     incomplete: str | None
 
     def vectors(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
@@ -109,6 +111,7 @@ def open_dataset(folder: Path) -> Dataset:
         space=Space.from_dict(described["space"]),
         generator=str(described["generator"]),
         rows=sum(rows.values()),
+        rows_of=tuple(rows[path.name] for path in parts),
         incomplete=_incomplete(manifest, rows, name),
     )
 
