@@ -344,3 +344,24 @@ def test_bash_completes_words(
     )
     assert ran.stdout.split() == offered
     assert ran.stderr == ""
+
+
+def test_a_line_of_stdin_is_answered_before_the_next_one_is_there(site: PluginSite) -> None:
+    """Whoever types, or pipes from something slow, sees each vector as it comes."""
+    with subprocess.Popen(
+        [sys.executable, "-S", "-m", "ellmental_embeddings", "vector", "-"],
+        env=site.environment(TINY),
+        cwd=site.cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert len(json.loads(process.stdout.readline())) == 4
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(30) == 0

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .generator import EmbeddingGenerator
     from .hookspecs import hookimpl
     from .loading import load_generator
+    from .progress import Progress
+    from .progress_bars import terminal_progress, tqdm_progress
     from .result import Embeddings, Estimate, Outcome, Space, Usage
     from .settings import BackendSettings, CoreSettings, SettingWarning, list_variables
     from .spec import GeneratorSpec
@@ -61,6 +63,7 @@ __all__ = [
     "ModelInfo",
     "Outcome",
     "PluginError",
+    "Progress",
     "QuotaExhausted",
     "RateLimited",
     "RateStatus",
@@ -80,6 +83,8 @@ __all__ = [
     "installed_generators",
     "list_variables",
     "load_generator",
+    "terminal_progress",
+    "tqdm_progress",
 ]
 
 _HOMES = {
@@ -89,6 +94,8 @@ _HOMES = {
     "generator": ("EmbeddingGenerator",),
     "hookspecs": ("hookimpl",),
     "loading": ("load_generator",),
+    "progress": ("Progress",),
+    "progress_bars": ("terminal_progress", "tqdm_progress"),
     "result": ("Embeddings", "Estimate", "Outcome", "Space", "Usage"),
     "settings": ("BackendSettings", "CoreSettings", "SettingWarning", "list_variables"),
     "spec": ("GeneratorSpec",),

@@ -94,6 +94,16 @@ class Call(Generic[T]):
         """Call this once it has ended, at once where it has; on whatever thread that is."""
         self._settled.add_done_callback(lambda _: callback())
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end for so many seconds; whether it has ended then.
+
+        Raises:
+            RuntimeError: as ``wait``.
+        """
+        with suppress(TimeoutError, EmbeddingError):  # how it ended is for ``wait`` to say
+            self.wait(seconds)
+        return self.done()
+
     def abandon(self) -> None:
         """Whoever waits for it need not wait any longer: it will not end in time, or not at all."""
         self._running.discard(self)
@@ -132,6 +142,11 @@ class Call(Generic[T]):
         Raises:
             TimeoutError: when it has not ended within ``at_most`` seconds.
         """
+        await self.ended(at_most)
+        return self._settled.result(0)
+
+    async def ended(self, at_most: float | None = None) -> None:
+        """Wait on the running loop until it has ended, however it did, or time is over."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         loop = waiter.get_loop()
 
@@ -148,7 +163,6 @@ class Call(Generic[T]):
             await waiter
         else:
             await asyncio.wait([waiter], timeout=at_most)
-        return self._settled.result(0)
 
 
 def end_all(calls: Iterable[Call[T]]) -> list[T]:

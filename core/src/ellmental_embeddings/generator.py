@@ -15,22 +15,24 @@ from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
 from .loop import LoopThread
+from .progress import Reporter
 from .result import Embeddings, Estimate, Space
 from .settings import policy_of, rate_key_of
 from .shared_limits import allowance_of
 from .streaming import Streaming
+from .wanted import Wanted, instruction_of, space_of
 from .windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
     from types import TracebackType
-    from typing import Literal, Self
+    from typing import Self
 
     from .backend import Backend, Limits, ModelInfo, Role
     from .engine.watch import Watch
+    from .progress import OnProgress
     from .settings import CoreSettings
-
-    OnError = Literal["raise", "keep"]
+    from .wanted import OnError
 
 __all__ = ["EmbeddingGenerator"]
 
@@ -118,6 +120,7 @@ class EmbeddingGenerator:
         role: Role = "document",
         instruction: str | None = None,
         on_error: OnError = "raise",
+        progress: OnProgress = None,
     ) -> Embeddings:
         """Embed texts.
 
@@ -128,6 +131,8 @@ class EmbeddingGenerator:
                 EMBEDDING_QUERY_INSTRUCTION for this call.
             on_error: ``raise`` finishes all other texts first, then raises; ``keep`` returns
                 NaN rows for failed texts, with the errors in ``outcomes``.
+            progress: called with a Progress up to ten times a second, in this thread; True
+                draws a tqdm bar. What it raises is logged, and the call goes on.
 
         Returns:
             Vectors of shape (texts, dimensions), row i for text i. For no texts an empty
@@ -141,14 +146,14 @@ class EmbeddingGenerator:
             TypeError: ``texts`` is one string, or no iterable.
         """
         given, call = as_list(texts), Call[Ran]()
-        try:
-            self._begin(call, given, role, instruction, on_error)
-            return self._concluded(call.wait(), role, instruction, on_error)
-        except BaseException as error:  # Ctrl-C, and whatever else a signal's handler raises
-            ended = end_all([call])
-            if getattr(error, "result", None) is None:
-                keep_finished(error, ended, self._space(role, instruction))
-            raise
+        wanted = self._wanted(given, role, instruction, on_error, progress)
+        with wanted.reporter:
+            try:
+                self._begin(call, given, wanted)
+                return self._concluded(wanted.reporter.wait(call), wanted)
+            except BaseException as error:  # Ctrl-C, and whatever else a signal's handler raises
+                self._keep(error, end_all([call]), wanted)
+                raise
 
     async def aembed(
         self,
@@ -157,20 +162,21 @@ class EmbeddingGenerator:
         role: Role = "document",
         instruction: str | None = None,
         on_error: OnError = "raise",
+        progress: OnProgress = None,
     ) -> Embeddings:
         """``embed`` for coroutines; same arguments, result and errors.
 
         Where the task is cancelled, the CancelledError has what was finished in ``.result``.
         """
         given, call = as_list(texts), Call[Ran]()
-        try:
-            self._begin(call, given, role, instruction, on_error)
-            return self._concluded(await call.wait_async(), role, instruction, on_error)
-        except BaseException as error:
-            ended = await end_all_async([call], during=error)
-            if getattr(error, "result", None) is None:
-                keep_finished(error, ended, self._space(role, instruction))
-            raise
+        wanted = self._wanted(given, role, instruction, on_error, progress)
+        with wanted.reporter:
+            try:
+                self._begin(call, given, wanted)
+                return self._concluded(await wanted.reporter.wait_async(call), wanted)
+            except BaseException as error:
+                self._keep(error, await end_all_async([call], during=error), wanted)
+                raise
 
     def stream(
         self,
@@ -179,6 +185,7 @@ class EmbeddingGenerator:
         role: Role = "document",
         instruction: str | None = None,
         on_error: OnError = "raise",
+        progress: OnProgress = None,
     ) -> Iterator[Embeddings]:
         """Embed any number of texts with bounded memory.
 
@@ -197,8 +204,8 @@ class EmbeddingGenerator:
                 that were not finished are failed ones there.
         """
         refuse_single(texts)
-        self._check(role, instruction, on_error)
-        return self._streaming(role, instruction, on_error).stream(texts)
+        wanted = self._wanted(texts, role, instruction, on_error, progress)
+        return self._streaming(wanted).stream(texts)
 
     def astream(
         self,
@@ -207,11 +214,16 @@ class EmbeddingGenerator:
         role: Role = "document",
         instruction: str | None = None,
         on_error: OnError = "raise",
+        progress: OnProgress = None,
     ) -> AsyncIterator[Embeddings]:
-        """``stream`` for coroutines; also takes an async iterable."""
+        """``stream`` for coroutines; also takes an async iterable.
+
+        Parts are handed out as soon as they are finished; texts of an async iterable that is
+        slow are not held back for more than half a second.
+        """
         refuse_single(texts)
-        self._check(role, instruction, on_error)
-        return self._streaming(role, instruction, on_error).astream(texts)
+        wanted = self._wanted(texts, role, instruction, on_error, progress)
+        return self._streaming(wanted).astream(texts)
 
     def as_completed(
         self, texts: Iterable[str], *, role: Role = "document", instruction: str | None = None
@@ -233,13 +245,11 @@ class EmbeddingGenerator:
                 finished, and what was in flight, has been handed out then.
         """
         refuse_single(texts)
-        self._check(role, instruction, "keep")
+        wanted = self._wanted(texts, role, instruction, "keep", None)
         size, ahead = self._windows()
         return Completions(
             texts,
-            begin=lambda call, window, watch: self._begin(
-                call, window, role, instruction, "keep", watch=watch
-            ),
+            begin=lambda call, window, watch: self._begin(call, window, wanted, watch),
             loop=self._loop,
             space=lambda: self._space(role, instruction),
             size=size,
@@ -300,17 +310,25 @@ class EmbeddingGenerator:
 
     # From here on: how the two faces reach the one engine.
 
+    def _wanted(
+        self,
+        texts: object,
+        role: Role,
+        instruction: str | None,
+        on_error: OnError,
+        progress: OnProgress,
+    ) -> Wanted:
+        self._check(role, instruction, on_error)
+        return Wanted(role, instruction, on_error, Reporter(progress, texts))
+
     def _begin(
         self,
         call: Call[Ran],
         texts: Sequence[object],
-        role: Role,
-        instruction: str | None,
-        on_error: OnError,
-        *,
+        wanted: Wanted,
         watch: Watch | None = None,
     ) -> None:
-        self._check(role, instruction, on_error)
+        self._check(wanted.role, wanted.instruction, wanted.on_error)
         if self._process != os.getpid():
             # Forked: threads and connections stayed in the parent.
             self._finalizer.detach()
@@ -321,10 +339,12 @@ class EmbeddingGenerator:
                 f"no texts were given, and the width of {self.name}'s vectors is not known before "
                 "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
             )
-        told = self._instruction(role) if instruction is None else instruction
-        engine = self._engine
+        own = wanted.instruction
+        told = (self._instruction(wanted.role) if own is None else own) or None
+        engine, tally = self._engine, wanted.reporter.tally
         self._loop.start(
-            call, lambda: engine.run(texts, role=role, instruction=told or None, watch=watch)
+            call,
+            lambda: engine.run(texts, role=wanted.role, instruction=told, watch=watch, tally=tally),
         )
 
     def _check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
@@ -332,12 +352,13 @@ class EmbeddingGenerator:
         if self._closed:
             raise EmbeddingError(f"the generator {self.name} is closed: load it again")
 
-    def _streaming(self, role: Role, instruction: str | None, on_error: OnError) -> Streaming:
+    def _streaming(self, wanted: Wanted) -> Streaming:
         size, ahead = self._windows()
         return Streaming(
-            begin=lambda call, window: self._begin(call, window, role, instruction, on_error),
-            conclude=lambda ran, start: self._concluded(ran, role, instruction, on_error, start),
-            keep=lambda error, ran: keep_finished(error, ran, self._space(role, instruction)),
+            begin=lambda call, window: self._begin(call, window, wanted),
+            conclude=lambda ran, start: self._concluded(ran, wanted, start),
+            keep=lambda error, ran: self._keep(error, ran, wanted),
+            reporter=wanted.reporter,
             size=size,
             ahead=ahead,
         )
@@ -348,36 +369,19 @@ class EmbeddingGenerator:
         in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
         return batch * _BATCHES_PER_WINDOW, in_flight // _BATCHES_PER_WINDOW + 2
 
-    def _concluded(
-        self, ran: Ran, role: Role, instruction: str | None, on_error: OnError, start: int = 0
-    ) -> Embeddings:
-        space = self._space(role, instruction)
-        return concluded(ran, space, self.name, keep=on_error == "keep", start=start)
+    def _concluded(self, ran: Ran, wanted: Wanted, start: int = 0) -> Embeddings:
+        space = self._space(wanted.role, wanted.instruction)
+        return concluded(ran, space, self.name, keep=wanted.on_error == "keep", start=start)
+
+    def _keep(self, error: BaseException, ran: Sequence[Ran], wanted: Wanted) -> None:
+        if getattr(error, "result", None) is None:
+            keep_finished(error, ran, self._space(wanted.role, wanted.instruction))
 
     def _space(self, role: Role, instruction: str | None) -> Space:
-        told = {each: self._instruction(each) or None for each in ("document", "query")}
-        if instruction is not None:
-            told[role] = instruction or None
-        model = self._engine.model
-        service = self._engine.service
-        name = model.name or service.model
-        if name is None and service.answered:
-            # Two services that name no model must not pass for one space.
-            name = f"unnamed model of {self.name}"
-        return Space(
-            model=name,
-            revision=model.revision,
-            dimensions=service.width,
-            document_instruction=told["document"],
-            query_instruction=told["query"],
-            overlong=self.settings.embedding_overlong,
-            normalised=model.normalised,
-        )
+        return space_of(self._engine, self.settings, self.name, role, instruction)
 
     def _instruction(self, role: str) -> str | None:
-        if role == "document":
-            return self.settings.embedding_document_instruction
-        return self.settings.embedding_query_instruction
+        return instruction_of(self.settings, role)
 
     def _prefix(self, role: Role) -> str:
         if self._engine.backend.takes_instruction:

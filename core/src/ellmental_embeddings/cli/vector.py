@@ -13,7 +13,7 @@ from . import exit_codes
 from .output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable
 
     from .. import Embeddings
 
@@ -21,10 +21,6 @@ __all__ = ["command"]
 
 
 _NO_TEXT = 'No text given. Try: ellmental vector "a text"'
-
-
-class _NotText(click.ClickException):
-    exit_code = exit_codes.FILES
 
 
 @click.command("vector")
@@ -55,24 +51,43 @@ def command(
       ellmental vector --role query "which one?" | jq length
       cat lines.txt | ellmental vector -
     """  # noqa: D301 - click's own mark for lines to keep
-    from .. import load_generator
-
     if not texts:
         raise click.UsageError(_NO_TEXT)
-    given = _lines() if texts == ("-",) else iter(texts)
-    with load_generator(name) as generator:
-        note(f"generator: {generator.summary}")
-        waiting: deque[str] = deque()
-        failed = start = 0
-        for part in generator.stream(
-            _remembered(given, waiting), role=role, instruction=instruction, on_error="keep"
-        ):
-            _print(part, waiting, start)
-            start, failed = start + len(part), failed + len(part.failed)
-    if not start:
+    import asyncio  # here, not above: help needs none of it
+
+    failed, done = asyncio.run(_printed(texts, name, role, instruction))
+    if not done:
         raise click.UsageError(_NO_TEXT)
     if failed:
         raise click.exceptions.Exit(exit_codes.FAILED)
+
+
+async def _printed(
+    texts: tuple[str, ...],
+    name: str | None,
+    role: Literal["document", "query"],
+    instruction: str | None,
+) -> tuple[int, int]:
+    """Print all vectors, each as soon as it is there; how many texts failed, and how many were."""
+    from .. import load_generator, terminal_progress
+    from .lines import lines_of_stdin
+
+    waiting: deque[str] = deque()
+    given = lines_of_stdin() if texts == ("-",) else _each(texts)
+    failed = start = 0
+    with load_generator(name) as generator:
+        note(f"generator: {generator.summary}")
+        async for part in generator.astream(
+            _remembered(given, waiting),
+            role=role,
+            instruction=instruction,
+            on_error="keep",
+            progress=None if sys.stdout.isatty() else terminal_progress(),
+        ):
+            _print(part, waiting, start)
+            start, failed = start + len(part), failed + len(part.failed)
+            sys.stdout.flush()
+    return failed, start
 
 
 def _print(part: Embeddings, waiting: deque[str], start: int) -> None:
@@ -87,25 +102,20 @@ def _print(part: Embeddings, waiting: deque[str], start: int) -> None:
             note(f"text {start + position} ({_shortened(text)}): {outcome}")
 
 
-def _remembered(texts: Iterable[str], waiting: deque[str]) -> Iterator[str]:
-    for text in texts:
+async def _remembered(texts: AsyncIterator[str], waiting: deque[str]) -> AsyncIterator[str]:
+    async for text in texts:
         waiting.append(text)
+        yield text
+
+
+async def _each(texts: Iterable[str]) -> AsyncIterator[str]:
+    for text in texts:
         yield text
 
 
 def as_json(vector: Iterable[float]) -> str:
     """A float32 vector as JSON: 9 significant digits bring every float32 back exactly."""
     return json.dumps([float(f"{value:.9g}") for value in vector])
-
-
-def _lines() -> Iterator[str]:
-    """The lines of standard input, as UTF-8 on every system; only line ends end a line."""
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            raise _NotText(f"standard input is not UTF-8 text: see line {number}.") from None
-        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def _shortened(text: str, most: int = 40) -> str:

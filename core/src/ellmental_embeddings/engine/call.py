@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..result import Outcome
     from .place import Placement
     from .plan import Plan
+    from .tally import Tally
     from .watch import Watch
 
 __all__ = ["CallState", "Part", "Ran"]
@@ -83,6 +84,8 @@ class CallState:
         about: the key in the cache of what is known of the model, or None.
         stopped: what ended it early, else None.
         watch: who is told of each batch, else None.
+        tally: where its sums are looked at while it runs, else None.
+        in_flight: requests that are being answered now.
     """
 
     plan: Plan
@@ -100,6 +103,12 @@ class CallState:
     about: bytes | None = None
     stopped: EmbeddingError | asyncio.CancelledError | None = field(default=None)
     watch: Watch | None = None
+    tally: Tally | None = None
+    in_flight: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tally is not None:
+            self.tally.began(self)
 
     @property
     def draining(self) -> bool:
@@ -108,11 +117,13 @@ class CallState:
 
     def asked(self) -> None:
         """A request of this call is sent."""
+        self.in_flight += 1
         if self.watch is not None:
             self.watch.drain.asked()
 
     def answered(self) -> None:
         """A request of this call has ended."""
+        self.in_flight -= 1
         if self.watch is not None:
             self.watch.drain.answered()
 

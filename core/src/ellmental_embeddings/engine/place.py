@@ -61,6 +61,16 @@ class Placement:
             piece for piece in np.flatnonzero(~self._done).tolist() if piece not in self._errors
         ]
 
+    def decided(self) -> int:
+        """How many texts have their vector, or have failed; may be asked from any thread."""
+        known = self._done.copy()
+        known[list(self._errors)] = True
+        plan = self._plan
+        whole = plan.piece_of[plan.piece_of >= 0]
+        refused = len(plan.piece_of) - len(whole) - len(plan.split)
+        split = sum(bool(known[list(pieces)].all()) for pieces in plan.split.values())
+        return refused + int(known[whole].sum()) + split
+
     def recall(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """``put`` vectors that are not from the service but from the cache."""
         self.put(pieces, vectors)

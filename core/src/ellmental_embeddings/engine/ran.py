@@ -40,6 +40,8 @@ def came_to(
         seconds=seconds,
         cached=call.placement.recalled,
     )
+    if call.tally is not None:
+        call.tally.ended(call, usage)
     return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
 
 

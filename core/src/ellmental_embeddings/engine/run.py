@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..backend import Backend, ModelInfo
     from .allowance import Allowance
     from .policy import Policy
+    from .tally import Tally
     from .watch import Watch
 
 __all__ = ["Engine", "Ran"]
@@ -102,11 +103,13 @@ class Engine:
         role: Role,
         instruction: str | None,
         watch: Watch | None = None,
+        tally: Tally | None = None,
     ) -> Ran:
         """Embed all texts, however long it takes; never raises for a text's or service's fault.
 
         Cancelling it makes it return what was finished, with ``stopped`` set. What looks on is
-        told of every batch as soon as it is decided, and may let the call run out.
+        told of every batch as soon as it is decided, and may let the call run out. A tally can be
+        looked at meanwhile.
         """
         began = time.monotonic()
         native = self.backend.takes_instruction
@@ -125,6 +128,7 @@ class Engine:
             workers=asyncio.TaskGroup(),
             began=asyncio.get_running_loop().time(),
             watch=watch,
+            tally=tally,
         )
         self._tell(call)  # what the plan alone has decided
         try:
