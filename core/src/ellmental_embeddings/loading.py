@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import ConfigurationError
 from .generator import EmbeddingGenerator
+from .importing import uncollected
 from .registry import Registry, blocked_dists, import_object, make_backend
 from .settings import BackendSettings, SettingWarning, build_settings, variable_names
 from .variables import Variables
@@ -47,9 +48,10 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
             "default with: pip install ellmental-embeddings-local"
         )
     offer = registry.choose(wanted, variables)
-    settings_class: type[BackendSettings] = import_object(
-        offer.spec.settings, offer.dist, BackendSettings
-    )
+    with uncollected():
+        settings_class: type[BackendSettings] = import_object(
+            offer.spec.settings, offer.dist, BackendSettings
+        )
     known = [
         variable
         for field in settings_class.model_fields
@@ -58,6 +60,7 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
     for as_set, meant in variables.near_misses(known):
         warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
     built = build_settings(settings_class, variables, needed_by=offer.spec.label)
-    return EmbeddingGenerator(
-        offer.spec.label, offer.dist, built, lambda: make_backend(offer, built)
-    )
+    with uncollected():  # SDKs are imported here
+        return EmbeddingGenerator(
+            offer.spec.label, offer.dist, built, lambda: make_backend(offer, built)
+        )

@@ -62,6 +62,7 @@ class CoreSettings(BaseSettings):
     """The core's settings, read from arguments, the environment and ``.env``, in that order."""
 
     model_config = SettingsConfigDict(
+        defer_build=True,  # of a plugin's class and its bases only the last is ever built
         env_file=ENV_FILE,
         env_file_encoding=ENV_FILE_ENCODING,
         env_ignore_empty=True,

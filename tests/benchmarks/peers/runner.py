@@ -95,6 +95,7 @@ def _warm(client: str, workload: Workload, url: str) -> Results:
 
 
 def _cold(client: str, workload: Workload, url: str) -> Results:
+    environment(client)  # before the clock runs: making one takes half a minute
     began = time.monotonic()
     words = _child(client, "cold.py", [ADAPTERS[client], url, str(workload.width), cores()[1]])
     at, cpu, modules = words.split()

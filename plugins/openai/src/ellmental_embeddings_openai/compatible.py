@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import BackendSettings
 
-    from .client import Received
     from .endpoint import Endpoint
     from .failures import Rule
     from .measure import Measure
+    from .wire import Received
 
 __all__ = ["CompatibleBackend"]
 
