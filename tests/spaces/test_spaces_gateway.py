@@ -93,7 +93,8 @@ def test_a_space_that_never_wakes_is_given_up_at_the_deadline(
     """The error says what it was doing, and which variable gives it more time."""
     _hub(hub, gradio, "SLEEPING")
     gradio.on("GET /config", PREPARING)
-    with pytest.raises(Unavailable, match=r"is asleep.*EMBEDDING_DEADLINE=2"):
+    asked = r"It asks to wait \d\.?\d? s\."
+    with pytest.raises(Unavailable, match=rf"is asleep.*{asked}.*EMBEDDING_DEADLINE=2"):
         _load(load, hub, EMBEDDING_DEADLINE=2).embed(["a"])
 
 

@@ -148,10 +148,11 @@ class _Search:
         return answer
 
     def _unknown(self) -> EmbeddingError:
-        came = "; ".join(f"{what} -> {answer.told()}" for what, answer in self._tried)
-        for _, answer in self._tried:
-            if answer.status in _LOCKED:
-                return self._app.locked(answer, f"{self._app.shown} lets nobody in. Tried: {came}")
+        locked = [each for each in self._tried if each[1].status in _LOCKED]
+        if locked:
+            said = f"{self._app.shown} lets nobody in ({_listed(locked)})"
+            return self._app.locked(locked[0][1], said)
+        came = _listed(self._tried)
         kind = self._settings.spaces_server
         meant = (
             "no server that is known here (Gradio, text-embeddings-inference, OpenAI-shaped, "
@@ -166,6 +167,10 @@ class _Search:
         ):
             return Unavailable(f"{told}. It may be starting, or broken")
         return ConfigurationError(f"{told}. Check EMBEDDINGS_GENERATION_URL and SPACES_ENDPOINT.")
+
+
+def _listed(tried: list[tuple[str, Answer]]) -> str:
+    return "; ".join(f"{what} -> {answer.told()}" for what, answer in tried)
 
 
 def _is_vectors(answer: Answer) -> bool:

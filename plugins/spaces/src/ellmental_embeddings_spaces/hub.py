@@ -97,7 +97,8 @@ class Hub:
         """
         now = time.monotonic()
         self._waiting_since = self._waiting_since or now
-        return Unavailable(what, retry_after=min(5.0, 1.0 + (now - self._waiting_since) / 5))
+        wait = min(5.0, 1.0 + (now - self._waiting_since) / 5)
+        return Unavailable(what, retry_after=round(wait, 1))
 
     def answered(self) -> None:
         """The Space answers: the wait, if there was one, is over."""
