@@ -258,6 +258,27 @@ def test_passing_faults_are_repeated() -> None:
         assert_whole(list(generator.as_completed(TEXTS)), TEXTS)
 
 
+def test_a_source_that_waits_holds_nothing_up() -> None:
+    """At a None what was read is sent, and what is finished handed out, before reading goes on."""
+    handed_out: list[int] = []
+    before: list[int] = []
+
+    def texts() -> Iterator[str | None]:
+        yield from TEXTS[:3]
+        for _ in range(100):
+            yield None
+            if handed_out:
+                break
+        before.extend(handed_out)
+        yield from TEXTS[3:]
+
+    generator, _ = scripted_generator(always=shuffled)
+    with generator:
+        collect(generator.as_completed(texts()), handed_out)
+    assert before == [0, 1, 2]
+    assert sorted(handed_out) == list(range(len(TEXTS)))
+
+
 def test_a_service_that_is_down_leaves_its_texts_undecided() -> None:
     """Texts of a service that never answers have not failed: nothing is said of them."""
 

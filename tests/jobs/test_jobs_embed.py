@@ -142,12 +142,19 @@ def test_says_which_generator_on_stderr_only(ellmental: Run) -> None:
     assert "1 row from 1 document" in ran.err
 
 
-def test_json_summary(ellmental: Run) -> None:
-    """--json prints the counts as one JSON object on stdout."""
+def test_json_events(ellmental: Run) -> None:
+    """--json prints an event a line: started, progress, each failed row, and the end's counts."""
     Path("a.txt").write_text("one\n\nREFUSE\n")
     ran = ellmental("embed", "a.txt", "-o", "out", "--json")
-    summary = json.loads(ran.out)
+    events = [json.loads(line) for line in ran.out.splitlines()]
     assert ran.code == 1
+    assert events[0]["event"] == "started"
+    assert {event["event"] for event in events[1:-1]} == {"progress", "failed"}
+    (failure,) = (event for event in events if event["event"] == "failed")
+    assert (failure["id"], failure["line"]) == ("a.txt:3", 3)
+    assert failure["reason"] == "the service does not like it"
+    summary = events[-1]
+    assert summary["event"] == "finished"
     assert summary["complete"] is True
     assert (summary["rows"], summary["failed"], summary["blank"]) == (1, 1, 1)
     assert summary["space"]["model"] == "words"
@@ -216,7 +223,7 @@ def test_service_that_gives_up_keeps_what_was_paid_for(
     monkeypatch.setenv("EMBEDDING_MAX_CONCURRENCY", "1")
     Path("a.txt").write_text("".join(f"text {number}\n" for number in range(5000)))
     ran = ellmental("embed", "a.txt", "-o", "out")
-    assert ran.code == 1
+    assert ran.code == 5
     kept = [row["line"] for row in rows("out")]
     assert kept == sorted(set(kept))
     assert 900 <= len(kept) <= 1000

@@ -135,15 +135,16 @@ def test_files_are_synced_before_they_get_their_names(
         last = len(done) - 1 - done[::-1].index(f"rename to {name}")
         assert done[last - 1] == f"sync .{name}.tmp"
         assert done[last + 1] == "sync out"
-    assert done[-2] == "rename to _manifest.json"  # complete is said last
+    assert done[-3] == "rename to _manifest.json"  # complete is said last
 
 
-@pytest.mark.parametrize("kind", ["dataset", "folder", "file"])
+@pytest.mark.parametrize("kind", ["photos", "folder", "file"])
 def test_out_that_exists_is_left_alone(ellmental: Run, kind: str) -> None:
     """Whatever OUT is already, it is not touched, and the message says what to do."""
     Path("a.txt").write_text("one\n")
-    if kind == "dataset":
-        ellmental("embed", "a.txt", "-o", "out")
+    if kind == "photos":
+        Path("out").mkdir()
+        Path("out", "photo.jpg").write_text("precious")
     elif kind == "folder":
         Path("out").mkdir()
     else:
@@ -151,7 +152,7 @@ def test_out_that_exists_is_left_alone(ellmental: Run, kind: str) -> None:
     before = names("out") if kind != "file" else []
     ran = ellmental("embed", "a.txt", "-o", "out")
     assert ran.code == 4
-    assert "out exists" in ran.err
+    assert "out exists, and is no dataset" in ran.err
     assert "--overwrite" in ran.err
     assert kind == "file" or names("out") == before
 
@@ -176,12 +177,14 @@ def test_vectors_of_two_spaces_are_never_mixed() -> None:
     """Where a generator changes its space in mid-job, the dataset refuses its rows."""
     document = Document(id="a", text="text", source="a.txt", line=1)
     piece = Piece(document=document, number=0, start=0, end=4, line=1)
+    Path("out").mkdir()
     writer = DatasetWriter(Path("out"), Manifest(generator="X"))
-    vectors = np.ones((1, 4), np.float32)
-    writer.add([piece], vectors, Space(model="one", dimensions=4))
+    writer.require(Space(model="one", dimensions=4))
+    writer.add([piece], np.ones((1, 4), np.float32))
     with pytest.raises(SpaceMismatch):
-        writer.add([piece], vectors, Space(model="two", dimensions=4))
-    assert writer.stop("test") == 1
+        writer.require(Space(model="two", dimensions=4))
+    writer.stop("test")
+    assert [row["text"] for row in rows("out")] == ["text"]
 
 
 @pytest.mark.parametrize("content", ["photo.jpg", "sub/part-00000.parquet"])
@@ -200,19 +203,37 @@ def test_overwrite_refuses_what_is_no_dataset(ellmental: Run, content: str) -> N
 def test_overwrite_keeps_the_old_dataset_until_the_end(
     ellmental: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the new job fails, OUT is as it was, and a second try does not lose the new rows."""
+    """Where the new job fails, OUT is as it was, and a second try goes on with the new rows."""
     Path("a.txt").write_text("old\n")
     ellmental("embed", "a.txt", "-o", "out")
     Path("a.txt").write_text("".join(f"new {number}\n" for number in range(3000)))
     monkeypatch.setenv("SCRIPTED_STOP_AFTER", "1000")
     ran = ellmental("embed", "a.txt", "-o", "out", "--overwrite")
-    assert ran.code == 1
+    assert ran.code == 5
     assert "kept in" in ran.err
     assert "out is as it was" in ran.err
     assert [row["text"] for row in rows("out")] == ["old"]
     assert rows("out.new")[0]["text"] == "new 0"
+    without = ellmental("embed", "a.txt", "-o", "out")
+    assert without.code == 4
+    assert "an --overwrite of out did not finish" in without.err
+    monkeypatch.delenv("SCRIPTED_STOP_AFTER")
+    again = ellmental("embed", "a.txt", "-o", "out", "--overwrite", "--json")
+    assert again.code == 0
+    finished = json.loads(again.out.splitlines()[-1])
+    assert 900 <= finished["known"] < 3000
+    assert [row["text"] for row in rows("out")] == [f"new {number}" for number in range(3000)]
+    assert names(".") == ["a.txt", "out"]
+
+
+def test_names_beside_out_that_are_not_ours_are_left_alone(ellmental: Run) -> None:
+    """OUT.new and OUT.old are needed to replace OUT: somebody else's are not touched."""
+    Path("a.txt").write_text("one\n")
     for beside in ("out.new", "out.old"):
-        again = ellmental("embed", "a.txt", "-o", "out", "--overwrite")
-        assert again.code == 4
-        assert f"{beside} exists" in again.err
-        Path(beside).rename("out.old")
+        Path(beside).mkdir()
+        Path(beside, "photo.jpg").write_text("precious")
+        ran = ellmental("embed", "a.txt", "-o", "out")
+        assert ran.code == 4
+        assert f"{beside} exists, and no job wrote it" in ran.err
+        assert Path(beside, "photo.jpg").read_text() == "precious"
+        Path(beside).rename(f"{beside} moved away")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,13 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
+def go_on(*arguments: str) -> dict[str, Any]:
+    """Run the same command to its end, in this process's surroundings; its last event."""
+    ran = subprocess.run([*ELLMENTAL, *arguments, "--json"], capture_output=True, check=True)
+    last: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return last
+
+
 def test_ctrl_c_keeps_what_was_finished(ellmental: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 130, whole parts alone, and everywhere it is said that this is not all."""
     monkeypatch.setenv("SCRIPTED_DELAY", "0.05")
@@ -72,30 +80,66 @@ def test_ctrl_c_keeps_what_was_finished(ellmental: Run, monkeypatch: pytest.Monk
     assert f"Stopped: {len(kept):,} rows kept in out, which is incomplete." in err
     assert [row["text"] for row in kept] == [f"text {row['line'] - 1}" for row in kept]
     assert sorted(path.name for path in Path("out").iterdir()) == [
+        "_journal",
         "_manifest.json",
         "part-00000.parquet",
     ]
     manifest = json.loads(Path("out/_manifest.json").read_text())
     assert (manifest["complete"], manifest["reason"]) == (False, "interrupted")
     assert "out is incomplete (interrupted)" in ellmental("search", "out", "text").err
+    monkeypatch.setenv("SCRIPTED_DELAY", "0")
+    finished = go_on("embed", "a.txt", "-o", "out")
+    assert finished["known"] >= len(kept)
+    assert finished["embedded"] + finished["known"] == 10_000
+    assert [row["text"] for row in rows("out")] == [f"text {number}" for number in range(10_000)]
 
 
-def test_ctrl_c_before_the_first_row_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no row was finished there is no OUT, and the message says that nothing is kept."""
+def test_second_ctrl_c_before_the_first_row_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends at once; where no row was finished there is no OUT, and that is said."""
     monkeypatch.setenv("SCRIPTED_DELAY", "20")
     Path("a.txt").write_text("text\n")
     process = begin("embed", "a.txt", "-o", "out")
-    wait_for("out/_manifest.json", process=process)
+    wait_for("out/_journal", process=process)
     time.sleep(0.3)
     began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
     code, err = interrupt(process)
     assert code == 130
+    assert "Once more stops at once." in err
     assert "nothing is kept" in err
     assert not Path("out").exists()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 15
 
 
-def test_kill_leaves_whole_parts_and_no_claim(ellmental: Run) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_input_is_waited_for(number: signal.Signals) -> None:
+    """A job that waits for more standard input ends too, with the code that shells have for it."""
+    process = subprocess.Popen(
+        [*ELLMENTAL, "embed", "-", "-o", "out"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write("".join(f"text {number}\n" for number in range(1000)))
+    process.stdin.flush()
+    wait_for("out/_journal/vectors-00001.arrow", process=process)
+    process.send_signal(number)
+    assert process.stderr is not None
+    err = process.stderr.read()
+    assert process.wait(60) == 128 + number
+    process.stdin.close()
+    process.stderr.close()
+    assert "Traceback" not in err
+    kept = rows("out")
+    assert len(kept) >= 400
+    assert f"Stopped: {len(kept):,} rows kept in out" in err
+
+
+def test_kill_leaves_whole_parts_and_no_claim(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After kill -9 every part can be read, and the dataset does not call itself complete."""
     script = textwrap.dedent("""
         from ellmental_embeddings_jobs.dataset import writer
@@ -103,7 +147,8 @@ def test_kill_leaves_whole_parts_and_no_claim(ellmental: Run) -> None:
         from ellmental_embeddings.cli.main import main
         main(["embed", "a.txt", "-o", "out"])
     """)
-    Path("a.txt").write_text("".join(f"text {number}\n" for number in range(200_000)))
+    monkeypatch.setenv("SCRIPTED_DELAY", "0.02")
+    Path("a.txt").write_text("".join(f"text {number}\n" for number in range(20_000)))
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     wait_for("out/part-00003.parquet", process=process)
     process.kill()
@@ -112,9 +157,9 @@ def test_kill_leaves_whole_parts_and_no_claim(ellmental: Run) -> None:
     ran = ellmental("search", "out", "text", "-k", "1")
     assert ran.code == 0
     assert "out is incomplete (the job was killed, or still runs)" in ran.err
-    again = ellmental("embed", "a.txt", "-o", "out")
-    assert again.code == 4
-    assert "out exists" in again.err
+    finished = go_on("embed", "a.txt", "-o", "out")
+    assert finished["known"] >= 1600
+    assert [row["line"] for row in rows("out")] == list(range(1, 20_001))
 
 
 LIMITED = textwrap.dedent("""
@@ -139,35 +184,70 @@ def run_limited(size: int, rows_per_part: int) -> tuple[int, str]:
     return ran.returncode, ran.stderr
 
 
-def test_full_disk_keeps_the_parts_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part that cannot be written is gone; those before it are whole; exit code 4 says why."""
-    monkeypatch.setenv("SCRIPTED_STOP_AFTER", "4000")
+def test_part_that_cannot_be_written_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is gone, those before it are whole; with room again, no text is sent a second time."""
+    monkeypatch.setenv("SCRIPTED_WIDTH", "16")
     short = [f"text {number}\n" for number in range(1000)]
     noise = [f"{os.urandom(2000).hex()}\n" for _ in range(1000)]
     Path("a.txt").write_text("".join(short + noise))
     code, err = run_limited(400_000, 250)
-    assert code == 4
+    assert code == 5
     assert "out cannot be written: File too large" in err
     assert "Traceback" not in err
     kept = rows("out")
-    assert 800 <= len(kept) < 2000
-    assert f"Stopped: {len(kept):,} rows kept" in err
+    assert len(kept) == 1000
+    assert "Stopped: 1,000 rows kept" in err
     assert not [path for path in Path("out").iterdir() if path.name.startswith(".")]
     manifest = json.loads(Path("out/_manifest.json").read_text())
     assert manifest["complete"] is False
     assert "cannot be written" in manifest["reason"]
     assert manifest["rows"] == len(kept)
+    finished = go_on("embed", "a.txt", "-o", "out")
+    assert finished["known"] > 1000  # out of the journal
+    assert [row["line"] for row in rows("out")] == list(range(1, 2001))
 
 
-def test_full_disk_within_the_first_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where not even one part can be written nothing is left that looks like data."""
-    monkeypatch.setenv("SCRIPTED_STOP_AFTER", "4000")
-    Path("a.txt").write_text("".join(f"{os.urandom(2000).hex()}\n" for _ in range(1000)))
+def test_journal_that_cannot_be_written_ends_the_job() -> None:
+    """What it holds stays, and the same command goes on."""
+    Path("a.txt").write_text("".join(f"text {number}\n" for number in range(2000)))
     code, err = run_limited(400_000, 64_000)
-    assert code == 4
+    assert code == 5
     assert "out cannot be written: File too large" in err
-    assert "nothing is kept" in err
-    assert not Path("out").exists()
+    assert "Traceback" not in err
+    finished = go_on("embed", "a.txt", "-o", "out")
+    assert 300 <= finished["known"] < 500  # 256 numbers of 4 bytes, a key of 16
+    assert [row["line"] for row in rows("out")] == list(range(1, 2001))
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("mount") is None,
+    reason="only root may mount a small disk",
+)
+def test_disk_that_is_full() -> None:
+    """On a disk of 3 MB: a message, whole parts, and on a larger one the same command goes on."""
+    Path("disk").mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", "disk"], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk could be mounted: {mounted.stderr.decode()}")
+    Path("a.txt").write_text("".join(f"text {number}\n" for number in range(10_000)))
+    try:
+        ran = subprocess.run(
+            [*ELLMENTAL, "embed", "a.txt", "-o", "disk/out"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 5
+        assert "disk/out cannot be written: No space left on device" in ran.stderr
+        assert "Traceback" not in ran.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", "disk"], check=True)
+        finished = go_on("embed", "a.txt", "-o", "disk/out")
+        assert finished["known"] > 1000
+        assert [row["line"] for row in rows("disk/out")] == list(range(1, 10_001))
+    finally:
+        subprocess.run(["umount", "disk"], check=True)
 
 
 def test_full_disk_at_the_very_beginning() -> None:
@@ -207,10 +287,13 @@ def test_memory_does_not_grow_with_the_input(monkeypatch: pytest.MonkeyPatch) ->
     assert large - small < 60
 
 
-def test_ctrl_c_waits_while_rows_are_put_away() -> None:
-    """Within a shield an interrupt is held back, and comes through at its end."""
+def test_first_signal_runs_out_and_a_second_waits_for_rows_that_are_put_away() -> None:
+    """The first one calls what ends the job gently; the next comes through when a shield ends."""
     done = []
     with Interrupts() as interrupts:
+        interrupts.run_out_by(lambda: done.append("running out"))
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.stopped_by == signal.SIGINT
 
         def put_away() -> None:
             with interrupts.shield():
@@ -219,7 +302,7 @@ def test_ctrl_c_waits_while_rows_are_put_away() -> None:
 
         with pytest.raises(KeyboardInterrupt):
             put_away()
-    assert done == ["whole"]
+    assert done == ["running out", "whole"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -305,7 +388,7 @@ def test_bad_byte_on_standard_input_keeps_what_came_before() -> None:
         capture_output=True,
         check=False,
     )
-    assert ran.returncode == 4
+    assert ran.returncode == 5
     assert b"stdin: line 5001, byte offset" in ran.stderr
     kept = rows("out")
     assert f"Stopped: {len(kept):,} rows kept".encode() in ran.stderr

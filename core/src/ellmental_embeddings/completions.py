@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .calls import Call, end_all
 from .engine.watch import Drain, Watch
 from .result import Embeddings
-from .windows import windows
+from .windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -31,6 +31,9 @@ __all__ = ["CompletedBatch", "Completions"]
 _SPAN = 4
 """How far the input is read beyond the oldest unfinished window, in numbers of windows under
 way: one text that is tried again for minutes holds nobody up for long, and memory is bounded."""
+
+_MOMENT = 0.1
+"""Seconds that reading on waits for a finished batch where the texts ask it to."""
 
 PATIENCE = 30.0
 """Seconds that what is in flight is waited for, where nothing else is said."""
@@ -59,7 +62,7 @@ class Completions:
 
     def __init__(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str | None],
         *,
         begin: Callable[[Call[Ran], list[str], Watch], None],
         loop: LoopThread,
@@ -77,6 +80,7 @@ class Completions:
         self._drain = Drain(changed=lambda: self._events.put(None))
         self._calls: deque[Call[Ran]] = deque()  # from the oldest that is under way
         self._ended: set[Call[Ran]] = set()  # those among them
+        self._begun = 0  # texts
         self._stopping = False
         self._until = float("inf")
         self._error: Exception | None = None
@@ -120,16 +124,28 @@ class Completions:
             end_all(self._calls)
 
     def _read(self) -> Iterator[CompletedBatch]:
-        start = 0
-        for window in windows(self._texts, self._size):
-            if self._is_ending():
-                return
-            self._start(window, start)
-            start += len(window)
-            while not self._is_ending() and (self._is_full() or not self._events.empty()):
-                yield from self._event()
+        window = Window[str](self._size)
+        for text in self._texts:
+            full = text is None or window.add(text)
+            if full and (texts := window.take()):
+                if self._is_ending():
+                    return
+                self._start(texts)
+            if text is None and self._calls:
+                yield from self._event(_MOMENT)
+            if full:
+                yield from self._events_until_there_is_room()
+        if (rest := window.take()) and not self._is_ending():
+            self._start(rest)
 
-    def _start(self, window: list[str], start: int) -> None:
+    def _events_until_there_is_room(self) -> Iterator[CompletedBatch]:
+        while not self._is_ending() and (self._is_full() or not self._events.empty()):
+            yield from self._event()
+
+    def _start(self, window: list[str]) -> None:
+        start = self._begun
+        self._begun += len(window)
+
         def tell(decided: Decided) -> asyncio.Future[None]:
             told = _Told(start, decided, asyncio.get_running_loop().create_future())
             self._events.put(told)
@@ -151,17 +167,16 @@ class Completions:
     def _is_ending(self) -> bool:
         return self._stopping or self._drain.begun
 
-    def _event(self) -> Iterator[CompletedBatch]:
+    def _event(self, within: float = float("inf")) -> Iterator[CompletedBatch]:
         """Wait for what happens next, and hand it out where it is a batch."""
         if self._drain.begun:
             self._until = min(self._until, time.monotonic() + PATIENCE)
-        endless = self._until == float("inf")
+        wait = min(within, max(self._until - time.monotonic(), 0))
         try:
-            event = self._events.get(
-                timeout=None if endless else max(self._until - time.monotonic(), 0)
-            )
+            event = self._events.get(timeout=None if wait == float("inf") else wait)
         except Empty:
-            end_all(self._calls)
+            if time.monotonic() >= self._until:
+                end_all(self._calls)
             return
         if isinstance(event, _Told):
             yield self._batch(event)

@@ -226,7 +226,11 @@ class EmbeddingGenerator:
         return self._streaming(wanted).astream(texts)
 
     def as_completed(
-        self, texts: Iterable[str], *, role: Role = "document", instruction: str | None = None
+        self,
+        texts: Iterable[str | None],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
     ) -> Completions:
         """Embed any number of texts, and hand out each batch as soon as it is finished.
 
@@ -235,6 +239,13 @@ class EmbeddingGenerator:
         the caller's thread, a bounded number of texts ahead. A request counts as in flight
         until the next batch is asked for: at any time at most EMBEDDING_MAX_CONCURRENCY times
         BATCH_SIZE texts have been sent and not been handed out and done with.
+
+        Args:
+            texts: any number. A None among them, which counts as no position, sends what was
+                read before it, and hands out what is finished, before it reads on: for a source
+                that has nothing to say for a moment, or reads too far ahead.
+            role: as of ``embed``.
+            instruction: as of ``embed``.
 
         Returns:
             An iterator of (positions, result), see CompletedBatch. Failed texts are NaN rows, in

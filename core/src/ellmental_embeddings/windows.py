@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-__all__ = ["LONGEST_HELD", "MOST_CHARACTERS", "async_windows", "windows"]
+__all__ = ["LONGEST_HELD", "MOST_CHARACTERS", "Window", "async_windows", "windows"]
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ MOST_CHARACTERS = 4_000_000
 """A window ends early where its texts are longer together: long texts must not fill memory."""
 
 
-class _Window(Generic[T]):
+class Window(Generic[T]):
     """Fills up, item by item."""
 
     def __init__(self, size: int) -> None:
@@ -40,7 +40,7 @@ class _Window(Generic[T]):
 
 def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of at most ``size`` consecutive items."""
-    window = _Window[T](size)
+    window = Window[T](size)
     for item in items:
         if window.add(item):
             yield window.take()
@@ -64,7 +64,7 @@ async def async_windows(
     # ahead at most.
     read: asyncio.Queue[T | _End] = asyncio.Queue(maxsize=size)
     reader = asyncio.ensure_future(_read(items, read))
-    window, held_until = _Window[T](size), 0.0
+    window, held_until = Window[T](size), 0.0
     clock = asyncio.get_running_loop().time
     try:
         while not isinstance(item := await _next(read, window, held_until), _End):
@@ -103,7 +103,7 @@ def _is_cancelled() -> bool:
 
 
 async def _next(
-    read: asyncio.Queue[T | _End], window: _Window[T], held_until: float
+    read: asyncio.Queue[T | _End], window: Window[T], held_until: float
 ) -> tuple[T] | _End | None:
     """The next item in a tuple, the end, or None where the window was held long enough."""
     if read.empty() and window.items:

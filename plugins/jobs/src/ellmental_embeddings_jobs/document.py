@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Blank", "Document", "Failure", "Item", "Piece"]
 
@@ -19,6 +23,8 @@ class Document:
         size: bytes of the file that it took, for the progress bar.
         markdown: True where headings are to be looked for, and the text's own lines are lines
             of the file.
+        kept: other columns of its row, by name, as Arrow takes them; they go into every row
+            that is made of it.
     """
 
     id: str
@@ -27,6 +33,7 @@ class Document:
     line: int
     size: int = 0
     markdown: bool = False
+    kept: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,7 @@ class Failure:
         start: where the piece begins in the document's text, or None.
         end: where the piece ends in the document's text, or None.
         size: bytes of the file that it took, for the progress bar.
+        key: of its text, in hexadecimal; None where there is no text to be tried again.
     """
 
     id: str | None
@@ -76,6 +84,7 @@ class Failure:
     start: int | None = None
     end: int | None = None
     size: int = 0
+    key: str | None = None
 
     @property
     def place(self) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ellmental_embeddings import load_generator
+from ellmental_embeddings import EmbeddingError, load_generator
 
-from .dataset import DatasetWriter, Manifest
-from .dataset.writer import check_output
+from .comparison import is_unchanged
+from .dataset import Manifest
+from .errors import FilesError, JobStopped
 from .interrupts import Interrupts
 from .job import Job
-from .naming import counted
-from .progress import Progress
+from .journal import OutputLock
+from .prices import price_of
+from .reporting import say_finished, say_nothing_to_do, say_stopped
 from .sources import FORMATS, Columns, open_sources
 from .splitting import Splitter
+from .store import Store
+from .target import check_output, choose_target
+from .watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import EmbeddingGenerator
 
+    from .dataset.storage import Store as StoreKind
     from .sources.registry import Opened
 
 __all__ = ["Order", "limit_of", "open_input", "run_embed"]
@@ -46,7 +50,9 @@ class Order:
         max_tokens: most tokens of a piece, or None for what the model takes.
         generator: its name, or None for what the settings say.
         overwrite: replace a dataset that is there.
-        as_json: print the summary as JSON on stdout.
+        retry_failed: take up again what failed for good in an earlier run.
+        store: how vectors are stored.
+        as_json: print events as JSON on stdout.
     """
 
     sources: tuple[str, ...]
@@ -56,6 +62,8 @@ class Order:
     max_tokens: int | None
     generator: str | None
     overwrite: bool
+    retry_failed: bool
+    store: StoreKind
     as_json: bool
 
 
@@ -68,27 +76,14 @@ def run_embed(order: Order) -> bool:
     Raises:
         FilesError: input or output cannot be used.
         EmbeddingError: there is no generator, or its service cannot be used.
-        KeyboardInterrupt: Ctrl-C.
+        JobStopped: the same, once something was finished that the same command goes on from.
+        KeyboardInterrupt, SystemExit: a signal.
     """
-    check_output(order.output, overwrite=order.overwrite)
-    sources = open_input(order.sources, order.column, order.id_column)
-    with load_generator(order.generator) as generator, Interrupts() as interrupts:
-        limit = limit_of(generator, order.max_tokens)
-        _say_what_with(generator, limit, sources)
-        progress = Progress(_bytes(sources), sys.stderr)
-        job = Job(
-            sources=sources,
-            generator=generator,
-            splitter=Splitter(limit, generator.most_tokens, generator.count_tokens),
-            writer=DatasetWriter(
-                order.output, _manifest(generator, order, limit), overwrite=order.overwrite
-            ),
-            progress=progress,
-            interrupts=interrupts,
-        )
-        job.run()
-    _report(job, generator, order)
-    return job.tally.failed == 0
+    with OutputLock(order.output):
+        check_output(order.output, overwrite=order.overwrite)
+        sources = open_input(order.sources, order.column, order.id_column)
+        with load_generator(order.generator) as generator, Interrupts() as interrupts:
+            return _run(order, sources, generator, interrupts)
 
 
 def open_input(given: Sequence[str], column: str | None, id_column: str | None) -> Opened:
@@ -104,6 +99,58 @@ def open_input(given: Sequence[str], column: str | None, id_column: str | None) 
             f"--column and --id are for {_column_formats()}: no source has columns."
         )
     return sources
+
+
+def _run(
+    order: Order, sources: Opened, generator: EmbeddingGenerator, interrupts: Interrupts
+) -> bool:
+    limit = limit_of(generator, order.max_tokens)
+    target = choose_target(
+        order.output,
+        _manifest(generator, order, limit),
+        generator.space,
+        overwrite=order.overwrite,
+    )
+    _say_what_with(generator, limit, sources)
+    splitter = Splitter(limit, generator.most_tokens, generator.count_tokens)
+    price = price_of(generator.name, generator.space.model, None)
+    watcher = Watcher(_bytes(sources), events=order.as_json, price=price)
+    watcher.event(
+        "started",
+        out=order.output.as_posix(),
+        generator=generator.name,
+        space=generator.space.to_dict(),
+        resumed=not target.fresh,
+    )
+    if target.base is not None and target.fresh:
+        failed = is_unchanged(target.base, sources, splitter, retry_failed=order.retry_failed)
+        if failed is not None:
+            return say_nothing_to_do(target.base, watcher, failed)
+        watcher.say(f"{order.output.as_posix()} is complete, and its input has changed since.")
+    target.begin()
+    job = Job(
+        sources=sources,
+        generator=generator,
+        splitter=splitter,
+        store=Store(target, retry_failed=order.retry_failed),
+        watcher=watcher,
+        interrupts=interrupts,
+    )
+    _run_job(job)
+    say_finished(job, generator.name)
+    return job.tally.failed == 0
+
+
+def _run_job(job: Job) -> None:
+    try:
+        job.run()
+    except BaseException as error:
+        goes_on = say_stopped(job, error)
+        if goes_on and isinstance(error, EmbeddingError | FilesError):
+            raise JobStopped(str(getattr(error, "message", error))) from error
+        raise
+    finally:
+        job.watcher.clear()
 
 
 def _column_formats() -> str:
@@ -150,40 +197,7 @@ def _manifest(generator: EmbeddingGenerator, order: Order, limit: int | None) ->
             "max_tokens": limit,
             "column": order.column,
             "id": order.id_column,
+            "store": order.store,
             "sources": list(order.sources),
         },
     )
-
-
-def _report(job: Job, generator: EmbeddingGenerator, order: Order) -> None:
-    summary = _summary(job, generator, order)
-    if order.as_json:
-        click.echo(json.dumps(summary))
-    tally = job.tally
-    split = f" ({tally.split:,} split)" if tally.split else ""
-    blank = f", {counted(tally.blank, 'blank line')} passed over" if tally.blank else ""
-    failed = ""
-    if tally.failed:
-        failed = f", {tally.failed:,} failed (all in {order.output.as_posix()}/_failed.jsonl)"
-    rows, documents = counted(tally.rows, "row"), counted(tally.documents, "document")
-    click.echo(
-        f"{rows} from {documents}{split}{failed}{blank}, "
-        f"{job.progress.seconds:.1f} s: {order.output.as_posix()}",
-        err=True,
-    )
-
-
-def _summary(job: Job, generator: EmbeddingGenerator, order: Order) -> dict[str, Any]:
-    manifest = job.writer.manifest
-    return {
-        "out": order.output.as_posix(),
-        "generator": generator.name,
-        "space": manifest.space,
-        "documents": job.tally.documents,
-        "split": job.tally.split,
-        "rows": job.tally.rows,
-        "failed": job.tally.failed,
-        "blank": job.tally.blank,
-        "seconds": round(job.progress.seconds, 3),
-        "complete": manifest.complete,
-    }

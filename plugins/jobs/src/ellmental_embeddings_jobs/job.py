@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .document import Blank, Failure
 from .errors import FilesError
-from .naming import counted
+from .interrupts import ReadingStopped
+from .keys import text_key
 from .pieces import pieces_of
+from .reading import patient_items
+from .reorder import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ellmental_embeddings import EmbeddingGenerator, Embeddings
+    from ellmental_embeddings import CompletedBatch, Completions, EmbeddingGenerator
 
-    from .dataset import DatasetWriter
-    from .document import Document, Piece
+    from .document import Document, Item
     from .interrupts import Interrupts
-    from .progress import Progress
     from .sources import Source
     from .splitting import Splitter
+    from .store import Store
+    from .watching import Watcher
 
 __all__ = ["Job", "Tally"]
 
-_SHOWN = 5
+_MOST_WAITING = 50_000
+"""Rows read beyond the first unsettled one: those known already are not counted by the core."""
+
+_PATIENCE = 60.0
+"""Seconds that requests in flight are waited for when the job is to end early."""
 
 
 @dataclass(slots=True)
@@ -37,184 +43,205 @@ class Tally:
         documents: documents that were read.
         split: those of them that were too long for one piece.
         rows: pieces with a vector.
+        known: those of them whose vector was there before, and was not asked for.
         failed: rows of the input, and pieces, without one.
         blank: blank lines that were passed over.
-        done: bytes of input that were read.
+        done: bytes of input that are done with.
+        texts: texts that were embedded now.
+        tokens: tokens the service counted for them; None where it does not say.
         first_failures: the first few failures, for people.
     """
 
     documents: int = 0
     split: int = 0
     rows: int = 0
+    known: int = 0
     failed: int = 0
     blank: int = 0
     done: int = 0
+    texts: int = 0
+    tokens: int | None = 0
     first_failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Job:
-    """Embeds all documents of some sources into a dataset.
+    """Embeds all documents of some sources into a store.
 
     Attributes:
         sources: what to read, already checked.
         generator: what makes the vectors.
         splitter: cuts what is too long.
-        writer: takes the rows.
-        progress: is told how far it is.
-        interrupts: holds Ctrl-C back while rows are put away.
+        store: takes the rows.
+        watcher: is told how far it is.
+        interrupts: what Ctrl-C does.
         tally: what was done.
+        vanished: rows of before that the input has no more, and where some of them came from.
     """
 
     sources: Sequence[Source]
     generator: EmbeddingGenerator
     splitter: Splitter
-    writer: DatasetWriter
-    progress: Progress
+    store: Store
+    watcher: Watcher
     interrupts: Interrupts
     tally: Tally = field(default_factory=Tally)
-    _pending: deque[Piece] = field(default_factory=deque)
+    vanished: tuple[int, list[str]] = (0, [])
+    _read: int = 0
 
     def run(self) -> None:
         """Do all of it. Rows that fail alone are noted; anything else ends the job.
 
-        Whatever ends it: the rows that are finished by then are kept, and the dataset says
-        that it is incomplete, and why.
+        Whatever ends it: all that is finished by then, and what was in flight, is kept, and
+        the same job goes on from there.
 
         Raises:
             FilesError: a file cannot be read or written any more, or there is no text at all.
             EmbeddingError: the service as a whole cannot be used.
-            KeyboardInterrupt: Ctrl-C.
+            KeyboardInterrupt, SystemExit: a signal.
         """
+        completed = self.generator.as_completed(self._texts())
+        self.interrupts.run_out_by(lambda: completed.stop(_PATIENCE))
         try:
-            for result in self.generator.stream(self._texts(), on_error="keep"):
+            for batch in completed:
                 with self.interrupts.shield(), self._writing():
-                    self._put(result)
+                    self._put(batch)
+            if self.interrupts.stopped_by is not None:
+                self.interrupts.end()
             self._require_text()
             with self.interrupts.shield(), self._writing():
-                self.writer.finish()
-                self._keep_counts()
+                self._advance()
+                self._note_counts()
+                self.vanished = self.store.finish()
+        except ReadingStopped:
+            self._stop(completed, "interrupted")
+            self.interrupts.end()
         except BaseException as error:
-            self._stop(error)
+            self._stop(completed, _reason(error))
             raise
-        finally:
-            self.progress.clear()
 
     def _require_text(self) -> None:
-        if not self.tally.rows and not self.tally.failed:
+        if not self.tally.rows + len(self.store.order) + self.tally.failed:
             raise FilesError("there is no text in the input: every line is blank.")
 
-    def _texts(self) -> Iterator[str]:
-        """Every piece's text, in order; the piece itself waits for its vector."""
+    def _texts(self) -> Iterator[str | None]:
+        """Every text that is to be sent, in order; None where it must wait for others first."""
         for source in self.sources:
             for item in self._items(source):
+                if self.interrupts.stopped_by is not None:
+                    return
+                if item is None:
+                    yield None
+                    continue
                 if isinstance(item, Blank):
                     self.tally.blank += 1
-                    self.tally.done += item.size
+                    self._read += item.size
                 elif isinstance(item, Failure):
-                    self._fail(item)
-                    self.tally.done += item.size
+                    self._read += item.size
+                    self.store.order.add(Entry(done=self._read, failure=item))
                 else:
                     yield from self._pieces(item)
+                if self.store.order.is_next_settled:
+                    self._advance()
+                while len(self.store.order) > _MOST_WAITING:
+                    yield None
+        self._advance()
 
-    def _items(self, source: Source) -> Iterator[Document | Failure | Blank]:
-        try:
-            yield from source.read()
-        except OSError as error:
-            problem = error.strerror or error
-            raise FilesError(f"{source.name} cannot be read any more: {problem}") from None
+    def _items(self, source: Source) -> Iterator[Item | None]:
+        """What a source yields, and None where it has nothing yet."""
+        items = iter(source.read() if source.size is not None else patient_items(source.read()))
+        while True:
+            self.interrupts.reading = True
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except OSError as error:
+                problem = error.strerror or error
+                raise FilesError(f"{source.name} cannot be read any more: {problem}") from None
+            finally:
+                self.interrupts.reading = False
+            yield item
 
     def _pieces(self, document: Document) -> Iterator[str]:
         self.tally.documents += 1
-        before, length = self.tally.done, len(document.text)
+        before, length = self._read, len(document.text)
         for piece in pieces_of(document, self.splitter):
             self.tally.split += piece.number == 1
-            self.tally.done = before + document.size * piece.end // length
-            self._pending.append(piece)
-            yield piece.text
-        self.tally.done = before + document.size
+            self._read = before + document.size * piece.end // length
+            if self.store.has_row(piece):
+                continue
+            entry = Entry(done=self._read, piece=piece, key=text_key(piece.text))
+            with self._writing():
+                known = self.store.recall(entry)
+            if not known:
+                self.store.order.send(entry)
+                yield piece.text
+        self._read = before + document.size
 
-    def _put(self, result: Embeddings) -> None:
-        """Put away a result of the oldest pieces that wait."""
-        pieces = [self._pending.popleft() for _ in range(len(result))]
-        failed = result.failed
-        for position, error in failed.items():
-            self._fail(_failure(pieces[position], str(error)))
-        if failed:
-            kept = [position for position in range(len(pieces)) if position not in failed]
-            pieces = [pieces[position] for position in kept]
-            vectors = result.vectors[kept]
-        else:
-            vectors = result.vectors
-        if pieces:
-            self.writer.add(pieces, vectors, result.space)
-        self.tally.rows += len(pieces)
-        self._keep_counts()
-        self.progress.show(self.tally.done, self.tally.rows, self.tally.failed)
+    def _put(self, batch: CompletedBatch) -> None:
+        """Store a finished batch, then write whatever rows' turn it is."""
+        positions, result = batch
+        entries = [self.store.order.take_sent(position) for position in positions.tolist()]
+        for row, error in result.failed.items():
+            self.store.fail(entries[row], str(error))
+        good = [row for row in range(len(entries)) if row not in result.failed]
+        if good:
+            vectors = result.vectors if len(good) == len(entries) else result.vectors[good]
+            self.store.commit([entries[row] for row in good], vectors, result.space)
+        self.tally.texts += len(good)
+        if self.tally.tokens is not None:
+            tokens = result.usage.tokens
+            self.tally.tokens = None if tokens is None else self.tally.tokens + tokens
+        self._advance()
 
-    def _keep_counts(self) -> None:
-        self.writer.manifest.documents = self.tally.documents
-        self.writer.manifest.blank = self.tally.blank
+    def _advance(self) -> None:
+        with self._writing():
+            for entry in self.store.advance():
+                self._count(entry)
+        if not len(self.store.order):
+            self.tally.done = self._read
+        self.tally.rows, self.tally.known = self.store.rows, self.store.known
+        self.watcher.progress(self.tally)
 
-    def _fail(self, failure: Failure) -> None:
-        with self.interrupts.shield(), self._writing():
-            self.writer.fail(failure)
-        self.tally.failed += 1
-        if len(self.tally.first_failures) < _SHOWN:
-            self.tally.first_failures.append(failure)
-            self.progress.say(f"failed: {failure.place}: {failure.reason}")
+    def _count(self, entry: Entry) -> None:
+        self.tally.done = entry.done
+        if entry.failure is not None:
+            self.tally.failed += 1
+            self.watcher.failed(entry.failure, self.tally.failed)
+
+    def _note_counts(self) -> None:
+        manifest = self.store.target.manifest
+        manifest.documents, manifest.blank = self.tally.documents, self.tally.blank
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            out = self.writer.out.as_posix()
+            out = self.store.target.out.as_posix()
             raise FilesError(f"{out} cannot be written: {error.strerror or error}") from None
 
-    def _stop(self, error: BaseException) -> None:
+    def _stop(self, completed: Completions, reason: str) -> None:
+        """Keep what is finished, and what is in flight, within bounds."""
         with self.interrupts.shield():
-            self._put_rest(error)
-            kept = self.writer.stop(_reason(error))
-            folder, out = self.writer.folder.as_posix(), self.writer.out.as_posix()
-            said = "no row was finished, nothing is kept."
-            if kept:
-                said = f"{counted(kept, 'row')} kept in {folder}, which is incomplete."
-            self.progress.say(f"Stopped: {said}")
-            if folder != out:
-                self.progress.say(f"{out} is as it was.")
-
-    def _put_rest(self, error: BaseException) -> None:
-        """Take what was finished when the stream broke off: the core hands it out in the error."""
-        result: Embeddings | None = getattr(error, "result", None)
-        if result is None or len(result) > len(self._pending):
-            return
-        pieces = [self._pending.popleft() for _ in range(len(result))]
-        kept = [position for position in range(len(pieces)) if position not in result.failed]
-        if kept:
-            try:
-                self.writer.add(
-                    [pieces[position] for position in kept], result.vectors[kept], result.space
-                )
-            except OSError:  # stop() will say how many rows are on disk
-                return
-            self.tally.rows += len(kept)
-
-
-def _failure(piece: Piece, reason: str) -> Failure:
-    document = piece.document
-    return Failure(
-        id=document.id,
-        source=document.source,
-        line=piece.line,
-        reason=reason,
-        piece=piece.number,
-        start=piece.start,
-        end=piece.end,
-    )
+            completed.stop(_PATIENCE)
+        try:
+            # Where the disk is full a batch may still find room, and a second signal ends this.
+            with suppress(Exception):
+                for batch in completed:
+                    with suppress(OSError, FilesError), self.interrupts.shield():
+                        self._put(batch)
+        finally:
+            with self.interrupts.shield():
+                completed.close()
+                with suppress(FilesError):
+                    self._advance()
+                self._note_counts()
+                self.store.stop(reason)
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | SystemExit):
         return "interrupted"
     return getattr(error, "message", None) or str(error) or type(error).__name__

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "duration"]
 
 _WIDTH = 24
 _SECONDS = 0.1  # between two drawings
+_MINUTE, _HOUR = 60, 3600
 
 
 class Progress:
@@ -32,24 +33,39 @@ class Progress:
         self._total = total
         self._stream = stream
         self._clock = clock
-        self._began = clock()
-        self._next = self._began
+        self._next = clock()
         self._drawn = 0
         self._live = stream.isatty()
 
-    @property
-    def seconds(self) -> float:
-        """Since the beginning."""
-        return self._clock() - self._began
+    def show(
+        self,
+        done: int,
+        rows: int,
+        failed: int,
+        *,
+        rate: float,
+        left: float | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """Say how far it is.
 
-    def show(self, done: int, rows: int, failed: int) -> None:
-        """Say how far it is: bytes of input that were read, rows with a vector, rows without."""
+        Args:
+            done: bytes of input that are done with.
+            rows: rows with a vector.
+            failed: rows without.
+            rate: rows embedded a second.
+            left: seconds until the end, or None.
+            cost: dollars so far, or None.
+        """
         now = self._clock()
         if not self._live or now < self._next:
             return
         self._next = now + _SECONDS
-        rate = rows / max(now - self._began, 1e-9)
         line = f"{self._bar(done)}{rows:,} rows, {rate:,.0f} rows/s"
+        if left is not None:
+            line += f", {duration(left)} left"
+        if cost is not None:
+            line += f", ${cost:,.2f}"
         if failed:
             line += f", {failed:,} failed"
         # The rest of a longer line before is painted over.
@@ -75,3 +91,12 @@ class Progress:
         share = min(done / self._total, 1.0)
         filled = int(share * _WIDTH)
         return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {share:4.0%}  "
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``42 s``, ``3 min``, ``2 h 05 min``."""
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02d} min"

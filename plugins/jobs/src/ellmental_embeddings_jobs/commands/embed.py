@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -17,7 +18,7 @@ __all__ = ["embed"]
     required=True,
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="Folder to write the dataset to; it must not exist.",
+    help="Folder of the dataset; where a job has begun it, this one goes on.",
 )
 @click.option(
     "--column",
@@ -37,7 +38,15 @@ __all__ = ["embed"]
     "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT, once the new dataset is complete.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
+@click.option(
+    "--store",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="How vectors are stored: half or a quarter of the bytes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON Lines on stdout.")
 @click.pass_context
 def embed(
     context: click.Context,
@@ -49,6 +58,8 @@ def embed(
     max_tokens: int | None,
     generator: str | None,
     overwrite: bool,
+    retry_failed: bool,
+    store: Literal["float32", "float16", "int8"],
     as_json: bool,
 ) -> None:
     """Embed files into a dataset of vectors.
@@ -60,6 +71,10 @@ def embed(
     sentences; each row says where it stands. OUT is a folder of Parquet files with the columns
     id, text, source, line, piece, start, end and vector. Rows that cannot be embedded are in
     OUT/_failed.jsonl; then the exit code is 1.
+
+    However it ends early, the same command goes on from there: nothing that was finished is sent
+    again. Ctrl-C waits for the requests in flight, and stops at once when pressed twice. When
+    the input has changed, only texts that are new are sent.
 
     \b
     Examples:
@@ -79,6 +94,8 @@ def embed(
         max_tokens=max_tokens,
         generator=generator,
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        store=store,
         as_json=as_json,
     )
     if not run_embed(order):

@@ -12,9 +12,12 @@ from .files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .storage import Store
+
 __all__ = [
     "FAILED",
     "FORMAT",
+    "JOURNAL",
     "MANIFEST",
     "METADATA_KEY",
     "PART_PATTERN",
@@ -26,12 +29,15 @@ __all__ = [
     "part_name",
 ]
 
-FORMAT = 1
-"""Version of the layout; raised when an older reader could misread a newer dataset."""
+FORMAT = 2
+"""Version of the layout; raised when an older reader could misread a newer dataset: 2 has
+vectors of float16 or int8. What an older reader can read says 1."""
 
 MANIFEST = "_manifest.json"
 FAILED = "_failed.jsonl"
 SEARCH = "_search.f32"
+JOURNAL = "_journal"
+"""Folder of what is finished and in no part yet; gone once the dataset is complete."""
 PART_PATTERN = "part-*.parquet"
 METADATA_KEY = b"ellmental"
 
@@ -60,6 +66,8 @@ class Manifest:
         parts: the parts, in order.
         versions: dist -> version that wrote it.
         settings: what decided about the rows, without secrets.
+        replaces: what the dataset is written for where it is to take the place of another one:
+            ``update`` (the input has changed), ``overwrite``, or None.
     """
 
     complete: bool = False
@@ -73,6 +81,18 @@ class Manifest:
     parts: list[PartEntry] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    replaces: str | None = None
+
+    @property
+    def store(self) -> Store:
+        """How the vectors are stored."""
+        store: Store = self.settings.get("store", "float32")
+        return store
+
+    @property
+    def format(self) -> int:
+        """The oldest version of the layout that describes it."""
+        return 1 if self.store == "float32" else FORMAT
 
     def write(self, folder: Path) -> None:
         """Write it into the dataset's folder, atomically.
@@ -80,13 +100,13 @@ class Manifest:
         Raises:
             OSError: when it cannot be written.
         """
-        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False)
+        text = json.dumps({"format": self.format, **asdict(self)}, indent=2, ensure_ascii=False)
         write_whole(folder / MANIFEST, (text + "\n").encode())
 
     def part_metadata(self) -> dict[bytes, bytes]:
         """What every part says about itself, so that a part alone can still be used."""
         described = {
-            "format": FORMAT,
+            "format": self.format,
             "generator": self.generator,
             "space": self.space,
             "versions": self.versions,
@@ -135,11 +155,14 @@ def part_name(number: int) -> str:
 def is_ours(folder: Path) -> bool:
     """True for a dataset, or an empty folder: nothing in it that somebody else put there."""
     return all(
-        path.is_file()
-        and (
-            path.name in {MANIFEST, FAILED, SEARCH}
-            or path.match(PART_PATTERN)
-            or (path.name.startswith(".") and path.name.endswith(".tmp"))
+        (path.is_dir() and path.name == JOURNAL)
+        or (
+            path.is_file()
+            and (
+                path.name in {MANIFEST, FAILED, SEARCH}
+                or path.match(PART_PATTERN)
+                or (path.name.startswith(".") and path.name.endswith(".tmp"))
+            )
         )
         for path in folder.iterdir()
     )

@@ -7,54 +7,88 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .files import publish, temporary_name
+from .storage import arrow_type, store_of, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ..document import Piece
+    from .storage import Store
 
-__all__ = ["PartWriter", "row_group", "schema"]
+__all__ = ["COLUMNS", "PartWriter", "row_group", "schema", "values_of"]
+
+COLUMNS = ("id", "text", "source", "line", "piece", "start", "end")
+"""What every row has beside its vector and the columns of the input that were kept."""
 
 
-def schema(dimensions: int, metadata: dict[bytes, bytes]) -> Any:
-    """The Arrow schema of every part. ``(id, piece)`` tells rows apart."""
+def schema(
+    dimensions: int,
+    metadata: dict[bytes, bytes],
+    *,
+    store: Store = "float32",
+    kept: Sequence[Any] = (),
+) -> Any:
+    """The Arrow schema of every part. ``(id, piece)`` tells rows apart.
+
+    Args:
+        dimensions: width of the vectors.
+        metadata: what the part says about itself.
+        store: how the vectors are stored; int8 has its ``scale`` in a column.
+        kept: Arrow fields of the columns that are kept from the input.
+    """
     import pyarrow as pa
 
-    columns = [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("source", pa.string()),
-        ("line", pa.int64()),
-        ("piece", pa.int32()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-        ("vector", pa.list_(pa.float32(), dimensions)),
-    ]
-    return pa.schema([pa.field(*column, nullable=False) for column in columns], metadata)
+    types = {"line": pa.int64(), "piece": pa.int32(), "start": pa.int64(), "end": pa.int64()}
+    fields = [pa.field(name, types.get(name, pa.string()), nullable=False) for name in COLUMNS]
+    vector = pa.list_(arrow_type(store), dimensions)
+    fields.append(pa.field("vector", vector, nullable=False))
+    if store == "int8":
+        fields.append(pa.field("scale", pa.float32(), nullable=False))
+    return pa.schema([*fields, *kept], metadata)
+
+
+def values_of(piece: Piece) -> tuple[object, ...]:
+    """A row's values of COLUMNS, in their order."""
+    document = piece.document
+    return (
+        document.id,
+        piece.text,
+        document.source,
+        piece.line,
+        piece.number,
+        piece.start,
+        piece.end,
+    )
 
 
 def row_group(pieces: list[Piece], vectors: NDArray[np.float32], arrow_schema: Any) -> Any:
     """An Arrow table of some rows; vectors float32, shape (len(pieces), dimensions)."""
     import pyarrow as pa
 
-    flat = pa.array(vectors.reshape(-1))
-    columns = [
-        [piece.document.id for piece in pieces],
-        [piece.text for piece in pieces],
-        [piece.document.source for piece in pieces],
-        [piece.line for piece in pieces],
-        [piece.number for piece in pieces],
-        [piece.start for piece in pieces],
-        [piece.end for piece in pieces],
-    ]
-    arrays = [
-        pa.array(column, item.type) for column, item in zip(columns, arrow_schema, strict=False)
-    ]
-    arrays.append(pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]))
-    return pa.Table.from_arrays(arrays, schema=arrow_schema)
+    columns = dict(zip(COLUMNS, zip(*map(values_of, pieces), strict=True), strict=True))
+    arrays = {
+        name: pa.array(column, arrow_schema.field(name).type) for name, column in columns.items()
+    }
+    numbers, scales = stored(vectors, _store(arrow_schema))
+    arrays["vector"] = pa.FixedSizeListArray.from_arrays(
+        pa.array(numbers.reshape(-1)), vectors.shape[1]
+    )
+    if scales is not None:
+        arrays["scale"] = pa.array(scales)
+    for item in list(arrow_schema)[len(arrays) :]:
+        values = [piece.document.kept.get(item.name) for piece in pieces]
+        arrays[item.name] = pa.array(values, item.type)
+    return pa.Table.from_arrays([arrays[name] for name in arrow_schema.names], schema=arrow_schema)
+
+
+def _store(arrow_schema: Any) -> Store:
+    store = store_of(arrow_schema.field("vector").type.value_type)
+    assert store is not None
+    return store
 
 
 class PartWriter:
@@ -71,13 +105,15 @@ class PartWriter:
         self.rows = 0
         self._temporary = temporary_name(path)
         self._stream = self._temporary.open("wb")
-        # Figures in the explanation of the layout: the smallest, and the fastest to read.
+        # Figures in the explanation of the layout: the smallest, and the fastest to read. An
+        # int8 is 32 bits wide in Parquet; a dictionary of its 255 values makes it 8 again.
+        whole = _store(arrow_schema) == "int8"
         self._writer = ParquetWriter(
             self._stream,
             arrow_schema,
             compression="zstd",
-            use_dictionary=["source"],
-            column_encoding={"vector.list.element": "BYTE_STREAM_SPLIT"},
+            use_dictionary=["source", *(["vector.list.element"] if whole else [])],
+            column_encoding=None if whole else {"vector.list.element": "BYTE_STREAM_SPLIT"},
             write_statistics=["id", "source", "line"],
         )
 

@@ -10,6 +10,8 @@ from ellmental_embeddings import Space
 
 from ..errors import FilesError
 from .manifest import METADATA_KEY, PART_PATTERN, Manifest, check_format
+from .part import COLUMNS
+from .vectors import batches, damaged, float_vectors, open_part, vector_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "open_dataset"]
 
 _BATCH_BYTES = 16 * 1024 * 1024
-_NEEDED = ("id", "text", "source", "line", "piece", "start", "end", "vector")
+_NEEDED = (*COLUMNS, "vector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +51,19 @@ class Dataset:
     def vectors(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
         """Yield (part, first row within it, float32 vectors of shape (rows, dimensions)).
 
-        The vectors are views of Arrow's buffers: no Python list is built. A few MB at a time.
+        No Python list is built, and float32 ones are views of Arrow's buffers. A few MB at a
+        time.
 
         Raises:
             FilesError: when a part cannot be read.
         """
         for number, path in enumerate(self.parts):
             first = 0
-            with _open_part(path) as file:
+            with open_part(path) as file:
                 width = file.schema_arrow.field("vector").type.list_size
                 rows = max(_BATCH_BYTES // (4 * width), 1)
-                for batch in _batches(file, path, rows):
-                    flat = batch.column(0).flatten().to_numpy(zero_copy_only=True)
-                    yield number, first, flat.reshape(-1, width)
+                for batch in batches(file, path, rows, vector_columns(file.schema_arrow)):
+                    yield number, first, float_vectors(batch)
                     first += len(batch)
 
     def row(self, part: int, index: int) -> dict[str, Any]:
@@ -72,15 +74,15 @@ class Dataset:
         """
         import pyarrow as pa
 
-        columns = [name for name in _NEEDED if name != "vector"]
-        with _open_part(self.parts[part]) as file:
+        with open_part(self.parts[part]) as file:
+            columns = [n for n in file.schema_arrow.names if n not in ("vector", "scale")]
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 if index < rows:
                     try:
                         table = file.read_row_group(group, columns=columns)
                     except (OSError, pa.ArrowException) as error:
-                        raise _damaged(self.parts[part], error) from None
+                        raise damaged(self.parts[part], error) from None
                     found: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
                     return found
                 index -= rows
@@ -121,7 +123,7 @@ def _described(parts: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, int]]
     first: dict[str, Any] | None = None
     rows = {}
     for path in parts:
-        with _open_part(path) as file:
+        with open_part(path) as file:
             described = _part_metadata(file, path)
             rows[path.name] = file.metadata.num_rows
         if first is None:
@@ -164,26 +166,3 @@ def _incomplete(manifest: Manifest | None, rows: dict[str, int], name: str) -> s
                 f"{'is missing' if part.name not in rows else f'has {rows[part.name]:,}'}."
             )
     return None
-
-
-def _open_part(path: Path) -> Any:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        return ParquetFile(path, pre_buffer=False)
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from None
-
-
-def _batches(file: Any, path: Path, rows: int) -> Iterator[Any]:
-    import pyarrow as pa
-
-    try:
-        yield from file.iter_batches(batch_size=rows, columns=["vector"])
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> FilesError:
-    return FilesError(f"{path.as_posix()} cannot be read as Parquet: {error}")

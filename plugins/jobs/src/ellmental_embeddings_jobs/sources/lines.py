@@ -52,7 +52,9 @@ class StdinSource(Source):
         """One document a line, without its line end."""
         if sys.stdin is None:  # closed by whoever started the command
             raise FilesError("there is no standard input to read.")
-        yield from _documents(sys.stdin.buffer, self.name)
+        # Not sys.stdin's own buffer: a program that ends while a thread reads it dies of that.
+        with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+            yield from _documents(stream, self.name)
 
 
 def _documents(stream: BinaryIO, name: str) -> Iterator[Item]:

@@ -1,0 +1,8 @@
+"""What is finished and not in a part yet: on disk before anything else is done about it."""
+
+from __future__ import annotations
+
+from .journal import Journal
+from .lock import OutputLock
+
+__all__ = ["Journal", "OutputLock"]

@@ -1,0 +1,191 @@
+"""Where a job writes: a new OUT, an OUT that is gone on with, or OUT.new that takes its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .agreement import differences, require_agreement
+from .dataset import Manifest
+from .dataset.files import sync_folder
+from .dataset.manifest import JOURNAL, is_ours
+from .errors import FilesError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ellmental_embeddings import Space
+
+__all__ = ["Target", "check_output", "choose_target"]
+
+
+def check_output(out: Path, *, overwrite: bool) -> None:
+    """Refuse an OUT that is there and is no dataset, before anything else is looked at.
+
+    Raises:
+        FilesError: saying what stands there and what to do.
+    """
+    name = out.as_posix()
+    for beside in (beside_of(out, "new"), beside_of(out, "old")):
+        if os.path.lexists(beside) and not _is_dataset(beside):
+            raise FilesError(
+                f"{beside.as_posix()} exists, and no job wrote it. Move it away: the name is "
+                f"needed while {name} is replaced."
+            )
+    if not os.path.lexists(out) or _is_dataset(out):
+        return
+    if not overwrite:
+        raise FilesError(
+            f"{name} exists, and is no dataset. Choose another --output, or replace an empty "
+            "folder with --overwrite."
+        )
+    if not out.is_dir() or out.is_symlink() or not is_ours(out):
+        raise FilesError(
+            f"{name} is not a dataset alone: --overwrite replaces nothing else. "
+            "Choose another --output."
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """Where a job writes.
+
+    Attributes:
+        out: what the user named.
+        folder: where the parts go: OUT itself, or OUT.new.
+        manifest: of the folder, as it was found or as it will be begun.
+        base: a complete dataset that vectors may be taken from, or None.
+        fresh: True where the folder is not there yet.
+    """
+
+    out: Path
+    folder: Path
+    manifest: Manifest
+    base: Path | None = None
+    fresh: bool = False
+
+    @property
+    def journal(self) -> Path:
+        """The journal's folder."""
+        return self.folder / JOURNAL
+
+    def begin(self) -> None:
+        """Make the folder, where it is not there.
+
+        Raises:
+            FilesError: when it cannot be made; nothing is left of it then.
+        """
+        self.manifest.complete = False
+        self.manifest.reason = None
+        making = self.folder.absolute().with_name(f".{self.folder.name}.tmp")
+        try:
+            if not self.fresh:
+                self.manifest.write(self.folder)
+                return
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            self.manifest.write(making)
+            making.rename(self.folder)  # never is there a folder without a manifest
+            sync_folder(making.parent)
+        except OSError as error:
+            shutil.rmtree(making, ignore_errors=True)
+            raise FilesError(
+                f"{self.out.as_posix()} cannot be written: {error.strerror or error}"
+            ) from None
+
+    def give_up(self) -> None:
+        """Remove the folder: nothing was finished in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def put_in_place(self) -> None:
+        """Put the complete dataset where OUT is, in place of an older one.
+
+        No system-independent call swaps two folders: a kill between the two renames leaves
+        both, whole, as OUT.old and OUT.new; the next job puts that right.
+
+        Raises:
+            OSError: when it cannot be renamed.
+        """
+        if self.folder == self.out:
+            return
+        old = beside_of(self.out, "old")
+        if os.path.lexists(self.out):
+            self.out.rename(old)
+        self.folder.rename(self.out)
+        sync_folder(old.parent)
+        self.folder = self.out
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def choose_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) -> Target:
+    """Find out where to write, from what is there. Nothing is made yet.
+
+    Args:
+        out: what the user named, already checked and locked.
+        now: the manifest that a new dataset would begin with.
+        space: the generator's space, as far as it is known.
+        overwrite: whether a complete OUT is to be embedded anew.
+
+    Raises:
+        FilesError: what is there was made otherwise.
+    """
+    _finish_swap(out)
+    new = beside_of(out, "new")
+    if os.path.lexists(new):
+        return _unfinished(out, new, now, space, overwrite=overwrite)
+    there = Manifest.read(out) if out.is_dir() else None
+    if there is None and not os.path.lexists(out):
+        return Target(out=out, folder=out, manifest=now, fresh=True)
+    if there is not None and not overwrite:
+        require_agreement(out, there, now, space)
+    if there is not None and not there.complete and not differences(there, now, space):
+        there.settings = now.settings
+        return Target(out=out, folder=out, manifest=there)
+    now.replaces = "overwrite" if overwrite else "update"
+    if not overwrite and there is not None:
+        now.space = there.space
+    return Target(out=out, folder=new, manifest=now, base=None if overwrite else out, fresh=True)
+
+
+def beside_of(out: Path, suffix: str) -> Path:
+    """OUT.new or OUT.old."""
+    return out.absolute().with_name(f"{out.absolute().name}.{suffix}")
+
+
+def _unfinished(out: Path, new: Path, now: Manifest, space: Space, *, overwrite: bool) -> Target:
+    """Go on with an OUT.new that a job left."""
+    there = Manifest.read(new)
+    if there is None:
+        raise FilesError(f"{new.as_posix()} has no manifest: remove it, and run this again.")
+    if there.replaces == "overwrite" and not overwrite:
+        raise FilesError(
+            f"{new.as_posix()} exists: an --overwrite of {out.as_posix()} did not finish. Run it "
+            "again with --overwrite to go on, or remove that folder to give it up."
+        )
+    require_agreement(new, there, now, space)
+    there.settings = now.settings
+    target = Target(out=out, folder=new, manifest=there)
+    if there.complete:  # all is there but the new name
+        target.put_in_place()
+        return choose_target(out, now, space, overwrite=False)
+    target.base = out if there.replaces == "update" and _is_dataset(out) else None
+    return target
+
+
+def _finish_swap(out: Path) -> None:
+    """Finish what a kill between two renames has left, or between the last one and the end."""
+    new, old = beside_of(out, "new"), beside_of(out, "old")
+    if not os.path.lexists(old):
+        return
+    if not os.path.lexists(out):
+        (new if os.path.lexists(new) else old).rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_dataset(path: Path) -> bool:
+    if not path.is_dir() or path.is_symlink() or not is_ours(path):
+        return False
+    return Manifest.read(path) is not None
