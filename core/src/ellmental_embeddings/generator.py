@@ -234,11 +234,10 @@ class EmbeddingGenerator:
     ) -> Completions:
         """Embed any number of texts, and hand out each batch as soon as it is finished.
 
-        For whoever stores every finished batch at once, so that nothing is paid for twice:
-        ``stream`` holds a batch back until all before it are finished. The iterable is read in
-        the caller's thread, a bounded number of texts ahead. A request counts as in flight
-        until the next batch is asked for: at any time at most EMBEDDING_MAX_CONCURRENCY times
-        BATCH_SIZE texts have been sent and not been handed out and done with.
+        For whoever stores every finished batch at once: ``stream`` holds one back until all
+        before it are finished. The iterable is read in the caller's thread, a bounded number of
+        texts ahead. A request counts as in flight until the next batch is asked for: at most
+        EMBEDDING_MAX_CONCURRENCY times BATCH_SIZE texts are ever sent and not yet dealt with.
 
         Args:
             texts: any number. A None among them, which counts as no position, sends what was
@@ -252,8 +251,7 @@ class EmbeddingGenerator:
             ``result.failed``; its ``stop`` ends it gently.
 
         Raises:
-            EmbeddingError: while iterating: the service as a whole cannot be used. All that was
-                finished, and what was in flight, has been handed out then.
+            EmbeddingError: the service as a whole cannot be used; after all else is handed out.
         """
         refuse_single(texts)
         wanted = self._wanted(texts, role, instruction, "keep", None)

@@ -52,6 +52,7 @@ class DatasetWriter:
         self._pieces: list[Piece] = []
         self._vectors: list[NDArray[np.float32]] = []
         self._bytes = 0
+        self._broken = False
         self._failures = FailureList(folder)
 
     def require(self, space: Space) -> None:
@@ -144,6 +145,8 @@ class DatasetWriter:
         self._write(lambda arrow_schema: row_group(pieces, vectors, arrow_schema))
 
     def _write(self, table: Callable[[Any], Any]) -> None:
+        if self._broken:  # rows are missing before these: the journal has all of them
+            return
         if self._schema is None:
             assert self._space is not None
             assert self._space.dimensions is not None
@@ -181,5 +184,6 @@ class DatasetWriter:
             yield
         except BaseException:
             self._part = None
+            self._broken = True
             part.discard()
             raise
