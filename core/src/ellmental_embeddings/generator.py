@@ -240,18 +240,16 @@ class EmbeddingGenerator:
         EMBEDDING_MAX_CONCURRENCY times BATCH_SIZE texts are ever sent and not yet dealt with.
 
         Args:
-            texts: any number. A None among them, which counts as no position, sends what was
-                read before it, and hands out what is finished, before it reads on: for a source
-                that has nothing to say for a moment, or reads too far ahead.
+            texts: any number. At a None among them, which has no position, what was read is
+                sent, and what is finished handed out: for a source that has to wait.
             role: as of ``embed``.
             instruction: as of ``embed``.
 
         Returns:
-            An iterator of (positions, result), see CompletedBatch. Failed texts are NaN rows, in
-            ``result.failed``; its ``stop`` ends it gently.
+            What yields (positions, result), see CompletedBatch. Failed texts are NaN rows.
 
         Raises:
-            EmbeddingError: the service as a whole cannot be used; after all else is handed out.
+            EmbeddingError: the service cannot be used; after all else is handed out.
         """
         refuse_single(texts)
         wanted = self._wanted(texts, role, instruction, "keep", None)
