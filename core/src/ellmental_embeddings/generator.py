@@ -234,14 +234,12 @@ class EmbeddingGenerator:
     ) -> Completions:
         """Embed any number of texts, and hand out each batch as soon as it is finished.
 
-        For whoever stores every finished batch at once: ``stream`` holds one back until all
-        before it are finished. The iterable is read in the caller's thread, a bounded number of
-        texts ahead. A request counts as in flight until the next batch is asked for: at most
-        EMBEDDING_MAX_CONCURRENCY times BATCH_SIZE texts are ever sent and not yet dealt with.
+        ``stream`` holds a batch back until all before it are finished. Here a request counts as
+        in flight until the next batch is asked for: at most EMBEDDING_MAX_CONCURRENCY times
+        BATCH_SIZE texts are ever sent and not yet dealt with.
 
         Args:
-            texts: any number. At a None among them, which has no position, what was read is
-                sent, and what is finished handed out: for a source that has to wait.
+            texts: any number. At a None, which has no position, what was read is sent.
             role: as of ``embed``.
             instruction: as of ``embed``.
 
