@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .embed import embed
+from .eval import evaluate
 from .plan import plan
 from .search import search
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (embed, plan, search)
+COMMANDS = (embed, evaluate, plan, search)
 """Every command of this dist, in the order ``ellmental --help`` is asked to add them."""
