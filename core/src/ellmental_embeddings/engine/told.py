@@ -118,7 +118,7 @@ class Told:
         To be called before ``hear``: what an answer says is left has the actual number in it.
         """
         self._answered += mark.amount
-        self._lag = min(_MOST_LAG, max(now - mark.at, self._lag * 0.95))
+        self._lag = min(_MOST_LAG, max(now - mark.at, self._lag * 0.995))
         if actual is not None and actual < mark.amount:
             self._free(mark.amount - actual, newest=True)
             if self.left is not None:
@@ -182,7 +182,7 @@ class Told:
 
     @property
     def _stay(self) -> float:
-        return self.window * self._stretch * (1 + _MARGIN) + min(self._lag, self.window / 4)
+        return self.window * self._stretch * (1 + _MARGIN) + min(self._lag, self.window / 2)
 
     def _advance(self, now: float) -> None:
         passed, self._advanced = now - self._advanced, max(now, self._advanced)
