@@ -198,12 +198,22 @@ FAULTS = [
         "test_refusal_ends_the_call_at_once",
     ),
     Planted(
-        "keeps the key in a plain string and shows it in an error",
+        "keeps a token in a plain string",
         "acme",
         "settings.py",
         "    acme_key: SecretStr",
-        "    acme_key: str",
+        '    acme_token: str = Field(default="", description="An older key.")\n'
+        "    acme_key: SecretStr",
         "test_secrets_are_masked",
+    ),
+    Planted(
+        "shows the key in an error, spelled for a URL",
+        "acme",
+        "backend.py",
+        '"ACME does not accept ACME_KEY"',
+        '"ACME_KEY: " + __import__("urllib.parse").parse.quote('
+        'answer.request.headers["authorization"])',
+        "test_refusal_ends_the_call_at_once",
     ),
     Planted(
         "logs the key",

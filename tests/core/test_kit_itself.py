@@ -49,6 +49,9 @@ VARIANTS = {
     "mistake": Variant("acme", ("test_again_alike",), was='["texts"]', becomes='["text"]'),
     "loose": Variant("hashed", ("test_again_alike",), "\n    tolerance = 0.5\n"),
     "seconds": Variant("acme", (WAITS,), "\n    retry_after_forms = ('seconds',)\n"),
+    "no refusals": Variant(
+        "acme", ("test_refusal_is_of_the_right_class",), "\n    refusals = (401,)\n"
+    ),
     "serverless": Variant("hashed", (CHECK, "test_requests_overlap")),
 }
 
@@ -140,6 +143,15 @@ def test_forms_of_waiting_that_are_left_out_are_listed(ran: Ran) -> None:
     assert failed(ran, "seconds") == set()
     assert summed_up(ran, "seconds")[0] == "1 checks proven, 4 not proven"
     assert "retry_after_forms of the test class leaves out 'date'" in ran.output
+
+
+def test_refusals_that_are_left_out_are_listed(ran: Ran) -> None:
+    """A status that the service is said to mean otherwise stands in the summary."""
+    assert summed_up(ran, "no refusals") == [
+        "1 checks proven, 2 not proven",
+        "refusals of the test class leaves out 403: refusal_is_of_the_right_class",
+        "refusals of the test class leaves out 404: refusal_is_of_the_right_class",
+    ]
 
 
 def test_summary_says_what_a_generator_without_server_leaves_unproven(ran: Ran) -> None:

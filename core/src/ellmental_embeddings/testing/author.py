@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .vectors import Item, Row
     from .wire import Request
 
-__all__ = ["Author"]
+__all__ = ["REFUSALS", "Author"]
+
+REFUSALS = (401, 403, 404)
 
 
 class Author:
@@ -25,12 +27,15 @@ class Author:
             number in them. At most 0.01.
         retry_after_forms: in which forms the service says when to come back, for services that
             never use some of them. What is left out is listed as not proven.
+        refusals: the statuses that no repetition helps. A service where one of them passes (a
+            404 for a session that a restart has lost) leaves it out; that is listed, too.
         server: where the generator is to send its requests: ``self.server.url``.
     """
 
     texts: ClassVar[Sequence[str]] = ()
     tolerance: ClassVar[float] = 1e-4
     retry_after_forms: ClassVar[Sequence[RetryAfterForm]] = RETRY_AFTER_FORMS
+    refusals: ClassVar[Sequence[int]] = REFUSALS
     server: FaultServer
 
     def settings(self) -> Mapping[str, object]:

@@ -7,10 +7,12 @@ import os
 import re
 import traceback
 import warnings
+from base64 import b64encode
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -288,11 +290,11 @@ class ContractBase(Author):
         for record in self._caplog.get_records("call"):
             if record.levelno >= logging.INFO or record.name.startswith(self.own_loggers):
                 shown += f"\n{record.name}: {record.getMessage()}"
-        for secret in self.secrets:
-            if secret in shown:
-                line = next(line for line in shown.splitlines() if secret in line)
+        for spelled in (form for secret in self.secrets for form in _spellings(secret)):
+            if spelled in shown:
+                line = next(line for line in shown.splitlines() if spelled in line)
                 fail(
-                    f"a key shows: {line.replace(secret, '<the key>')[:300]}",
+                    f"a key shows: {line.replace(spelled, '<the key>')[:300]}",
                     "declare it as SecretStr, so that the core masks it in errors; never log "
                     "it, nor headers or URLs that hold it.",
                 )
@@ -301,3 +303,8 @@ class ContractBase(Author):
 def _close(generator: EmbeddingGenerator) -> None:
     with suppress(StillRunning):
         bounded(generator.close, _CLOSING_S)
+
+
+def _spellings(secret: str) -> tuple[str, str, str]:
+    """A secret as it is, as it stands in a URL, and as Basic authorization spells it."""
+    return secret, quote(secret, safe=""), b64encode(secret.encode()).decode()
