@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +53,8 @@ class Client:
             default_query=dict(endpoint.query),
             max_retries=0,
             timeout=patience,
-            # The SDK's client and not a plain one: it knows the environment's proxies.
-            http_client=openai.DefaultAioHttpClient(transport=self._wire),
+            # With a transport of ours it would not look for proxies.
+            http_client=openai.DefaultAioHttpClient(transport=None if _proxied() else self._wire),
         )
         # What the SDK would add from the environment (OPENAI_ORG_ID, OPENAI_CUSTOM_HEADERS, ...)
         # is taken out: what is meant for this service comes with the endpoint, from settings.
@@ -90,6 +91,12 @@ class Client:
 
 def _plain(headers: httpx2.Headers) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _proxied() -> bool:
+    """Whether the environment (Windows: the system) names any proxy, where httpx2 looks for it."""
+    proxies = getproxies()
+    return any(proxies.get(kind) for kind in ("http", "https", "all"))
 
 
 def _ambient_headers() -> list[str]:

@@ -1,8 +1,8 @@
 """What lies below the SDK: an HTTP transport over aiohttp that can repeat a request by itself.
 
 The SDK hands its first request down to it. The transport notes what the SDK made of it (address,
-headers), and sends further bodies the same way without going through the SDK again. A request
-that goes through a proxy is sent by the SDK's own transport: then there is nothing to repeat, and
+headers), and sends further bodies the same way without going through the SDK again. Where the
+environment names a proxy, the SDK's own transport is used: then there is nothing to repeat, and
 all requests go through the SDK.
 """
 
