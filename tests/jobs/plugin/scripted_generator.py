@@ -33,6 +33,7 @@ class ScriptedSettings(BackendSettings):
     scripted_model: str = Field(default="words", description="The model's name.")
     scripted_limit: int | None = Field(default=None, description="Words a text may have.")
     scripted_delay: float = Field(default=0, description="Seconds a request takes.")
+    scripted_refuses: str = Field(default="REFUSE", description="Texts with this are refused.")
     scripted_stop_after: int | None = Field(default=None, description="Texts until the key fails.")
     scripted_width_known: bool = Field(default=True, description="Whether the width is declared.")
 
@@ -56,7 +57,7 @@ class ScriptedBackend(Backend):
         if limit is not None and self._texts >= limit:
             raise AuthenticationFailed("the key was withdrawn")
         for index, text in enumerate(batch.texts):
-            if "REFUSE" in text:
+            if self._settings.scripted_refuses in text:
                 raise TextRejected("the service does not like it", index=index)
         self._texts += len(batch.texts)
         return Reply(np.stack([self._vector(text) for text in batch.texts]))

@@ -139,6 +139,9 @@ def choose_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) ->
     there = Manifest.read(out) if out.is_dir() else None
     if there is None and not os.path.lexists(out):
         return Target(out=out, folder=out, manifest=now, fresh=True)
+    if there is not None and there.complete:
+        # Killed between the last word and the end: everything in the journal is in parts.
+        shutil.rmtree(out / JOURNAL, ignore_errors=True)
     if there is not None and not overwrite:
         require_agreement(out, there, now, space)
     if there is not None and not there.complete and not differences(there, now, space):
