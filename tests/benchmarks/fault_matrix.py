@@ -44,7 +44,7 @@ ABOUT = """# Fault matrix
 
 Does a vector get lost, doubled or misplaced when a service misbehaves? One command tries:
 
-```bash
+```sh
 python tests/benchmarks/fault_matrix.py                    # five minutes on two cores
 python tests/benchmarks/fault_matrix.py --texts 100000     # five times as long
 ```
