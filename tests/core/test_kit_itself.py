@@ -41,6 +41,10 @@ class Variant:
 VARIANTS = {
     "emptied": Variant("hashed", (CHECK, META), f"\n    def {CHECK}(self):\n        pass\n"),
     "none": Variant("hashed", (META,), f"\n    {CHECK} = None\n"),
+    "hollow": Variant("hashed", (META,), "\n    def right(self, *_):\n        pass\n"),
+    "skipped whole": Variant(
+        "hashed", (CHECK, META), "\n    pytestmark = pytest.mark.skip(reason='no time')\n"
+    ),
     "bare xfail": Variant("hashed", (META,), xfail("")),
     "blank xfail": Variant("hashed", (META,), xfail("reason=' '")),
     "told xfail": Variant("hashed", (CHECK, META), xfail("reason='the model counts from zero'")),
@@ -97,6 +101,20 @@ def test_check_replaced_without_a_reason_fails_the_contract(ran: Ran) -> None:
 def test_check_set_to_none_fails_the_contract(ran: Ran) -> None:
     """A check that pytest no longer collects is missed."""
     assert failed(ran, "none") == {META}
+
+
+def test_check_cannot_be_hollowed_out(ran: Ran) -> None:
+    """Whoever replaces what the checks are made of replaces the checks."""
+    assert failed(ran, "hollow") == {META}
+    assert "right: the kit's own" in ran.output
+
+
+def test_contract_that_is_skipped_as_a_whole_is_listed(ran: Ran) -> None:
+    """A mark on the class skips every check, and the summary says so of each."""
+    assert summed_up(ran, "skipped whole") == [
+        "0 checks proven, 2 not proven",
+        "no time: limits_are_numbers_above_zero, no_check_is_overridden_without_a_reason",
+    ]
 
 
 @pytest.mark.parametrize("name", ["bare xfail", "blank xfail"])

@@ -65,7 +65,7 @@ def fail(wrong: str, mend: str) -> NoReturn:
 class ContractBase(Author):
     """Fixtures and helpers of the checks; none of it is for overriding."""
 
-    __ellmental_contract__: ClassVar[bool] = True
+    pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.ellmental_contract]
     """By this the pytest plugin knows a contract's tests, without importing this module."""
 
     @pytest.fixture(autouse=True)
@@ -81,8 +81,6 @@ class ContractBase(Author):
 
         _MEANING.set(" ".join((request.function.__doc__ or "").split()))
         self._node = request.node
-        self._properties = request.node.user_properties
-        self._properties.append(("ellmental_contract", type(self).__qualname__))
         self._caplog, self._monkeypatch = caplog, monkeypatch
         self._opened: list[EmbeddingGenerator] = []
         monkeypatch.chdir(tmp_path)
@@ -266,7 +264,6 @@ class ContractBase(Author):
 
     def not_proven(self, reason: str) -> NoReturn:
         """Skip a check, and have the summary of the run say why."""
-        self._properties.append(("ellmental_not_proven", reason))
         pytest.skip(f"not proven: {reason}")
 
     def needs_http(self) -> None:

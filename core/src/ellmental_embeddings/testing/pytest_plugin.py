@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["pytest_terminal_summary"]
+__all__ = ["pytest_configure", "pytest_terminal_summary"]
+
+_MARK = "ellmental_contract"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known by which a contract's checks are told from other tests."""
+    config.addinivalue_line("markers", f"{_MARK}: a check of GeneratorContract")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -46,8 +53,15 @@ def _contract_reports(
 ) -> Iterator[tuple[str, str, str]]:
     """Class, check and reason of every contract's test that ended so."""
     for report in reporter.stats.get(outcome, []):
-        said = dict(getattr(report, "user_properties", ()))
-        if "ellmental_contract" in said and getattr(report, "when", "") in ("setup", "call"):
-            check = report.nodeid.rpartition("::")[2].removeprefix("test_")
-            reason = said.get("ellmental_not_proven") or getattr(report, "wasxfail", "")
-            yield str(said["ellmental_contract"]), check, str(reason)
+        if _MARK not in getattr(report, "keywords", ()) or report.when == "teardown":
+            continue
+        *_, contract, check = report.nodeid.split("::")
+        yield contract, check.removeprefix("test_"), _reason(report)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a check was skipped or is expected to fail; empty for all others."""
+    said = getattr(report, "wasxfail", "")
+    if not said and report.skipped and isinstance(report.longrepr, tuple):
+        said = report.longrepr[2].removeprefix("Skipped: ")
+    return str(said).removeprefix("not proven: ")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EmbeddingError
+from ..author import Author
 from ..base import fail
 from ..bounded import bounded
 from ..compare import ComparingBase
@@ -24,13 +25,14 @@ class WholeChecks(ComparingBase):
         """A check that is replaced carries ``@pytest.mark.xfail(reason=...)`` with a reason."""
         from ..contract import GeneratorContract
 
-        silent = [
-            name
-            for name in dir(GeneratorContract)
-            if name.startswith("test_")
-            and getattr(type(self), name, None) is not getattr(GeneratorContract, name)
-            and not _reason(getattr(type(self), name, None))
-        ]
+        before = type(self).__mro__[: type(self).__mro__.index(GeneratorContract)]
+        own = {name for each in before for name in vars(each) if not name.startswith("__")}
+        free = (set(vars(Author)) - {"speaks_http"}) | {"pytestmark"}
+        replaced = sorted(name for name in own - free if hasattr(GeneratorContract, name))
+        inner = [name for name in replaced if not name.startswith("test_")]
+        if inner:
+            fail(f"{', '.join(inner)}: the kit's own", "give your helpers other names.")
+        silent = [name for name in replaced if not _reason(getattr(type(self), name, None))]
         if silent:
             fail(
                 f"overridden without a reason: {', '.join(silent)}",
