@@ -39,8 +39,8 @@ def attempt(**changed: Any) -> Attempt:
     [
         (RateLimited(retry_after=7), attempt(), Again(7, everyone=True)),
         (RateLimited(retry_after=0), attempt(), Again(0, everyone=True)),
-        (RateLimited(retry_after=0), attempt(tries=2), Again(0, everyone=True)),
-        (RateLimited(retry_after=0), attempt(tries=4), Again(1.0)),
+        (RateLimited(retry_after=0), attempt(tries=2), Again(0.5)),
+        (RateLimited(retry_after=0), attempt(tries=4), Again(2.0)),
         (RateLimited(retry_after=7), attempt(tries=4), Again(7, everyone=True)),
         (RateLimited(), attempt(tries=2), Again(1.0)),
         (Unavailable(retry_after=7), attempt(), Again(7.7)),

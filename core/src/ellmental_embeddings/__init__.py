@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .backend import Backend, Batch, Limits, ModelInfo, RateStatus, Reply, Role
     from .catalogue import GeneratorStatus, describe_generator, installed_generators
     from .completions import CompletedBatch, Completions
+    from .engine.pace import PaceStatus
     from .errors import (
         AuthenticationFailed,
         BadReply,
@@ -62,6 +63,7 @@ __all__ = [
     "Limits",
     "ModelInfo",
     "Outcome",
+    "PaceStatus",
     "PluginError",
     "Progress",
     "QuotaExhausted",
@@ -92,6 +94,7 @@ _HOMES = {
     "completions": ("CompletedBatch", "Completions"),
     "catalogue": ("GeneratorStatus", "describe_generator", "installed_generators"),
     "generator": ("EmbeddingGenerator",),
+    "engine.pace": ("PaceStatus",),
     "hookspecs": ("hookimpl",),
     "loading": ("load_generator",),
     "progress": ("Progress",),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .engine.run import Ran
     from .engine.watch import Decided
     from .loop import LoopThread
+    from .progress import Reporter
     from .result import Space
 
 __all__ = ["CompletedBatch", "Completions"]
@@ -67,6 +68,7 @@ class Completions:
         begin: Callable[[Call[Ran], list[str], Watch], None],
         loop: LoopThread,
         space: Callable[[], Space],
+        reporter: Reporter,
         size: int,
         ahead: int,
     ) -> None:
@@ -74,6 +76,7 @@ class Completions:
         self._begin = begin
         self._loop = loop
         self._space = space
+        self._reporter = reporter
         self._size = size
         self._ahead = ahead
         self._events: SimpleQueue[_Told | Call[Ran] | None] = SimpleQueue()
@@ -122,6 +125,7 @@ class Completions:
                 raise self._error
         finally:
             end_all(self._calls)
+            self._reporter.end(self._error)
 
     def _read(self) -> Iterator[CompletedBatch]:
         window = Window[str](self._size)
@@ -171,6 +175,7 @@ class Completions:
         """Wait for what happens next, and hand it out where it is a batch."""
         if self._drain.begun:
             self._until = min(self._until, time.monotonic() + PATIENCE)
+        self._reporter.report()
         wait = min(within, max(self._until - time.monotonic(), 0))
         try:
             event = self._events.get(timeout=None if wait == float("inf") else wait)

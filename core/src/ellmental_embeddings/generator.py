@@ -14,12 +14,12 @@ from .completions import Completions
 from .conclusion import concluded, keep_finished
 from .engine.run import Engine, Ran
 from .errors import ConfigurationError, EmbeddingError
-from .loop import LoopThread
+from .loop import LoopThread, shut
 from .progress import Reporter
 from .result import Embeddings, Estimate, Space
 from .settings import policy_of, rate_key_of
 from .shared_limits import allowance_of
-from .streaming import Streaming
+from .streaming import Streaming, window_sizes
 from .wanted import Wanted, instruction_of, space_of
 from .windows import windows
 
@@ -29,16 +29,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .backend import Backend, Limits, ModelInfo, Role
+    from .engine.pace import PaceStatus
     from .engine.watch import Watch
     from .progress import OnProgress
     from .settings import CoreSettings
     from .wanted import OnError
 
 __all__ = ["EmbeddingGenerator"]
-
-_BATCHES_PER_WINDOW = 8
-"""A stream hands out parts of so many batches: enough to fold duplicates and to keep requests
-in flight while the oldest part is finished, few enough to stay small in memory."""
 
 
 class EmbeddingGenerator:
@@ -70,7 +67,7 @@ class EmbeddingGenerator:
         )
         self._engine = Engine(backend, policy_of(self.settings), allowance)
         self._loop = LoopThread()
-        self._finalizer = weakref.finalize(self, _shut, self._loop, self._engine)
+        self._finalizer = weakref.finalize(self, shut, self._loop, self._engine)
         self._process = os.getpid()
 
     @property
@@ -87,6 +84,11 @@ class EmbeddingGenerator:
     def server(self) -> str | None:
         """What it talks to, where its backend had to find that out; None before it has."""
         return self._engine.backend.server
+
+    @property
+    def pace(self) -> PaceStatus:
+        """How fast it may be, and what has held it back so far."""
+        return self._engine.pace.status
 
     @property
     def dimensions(self) -> int | None:
@@ -231,6 +233,7 @@ class EmbeddingGenerator:
         *,
         role: Role = "document",
         instruction: str | None = None,
+        progress: OnProgress = None,
     ) -> Completions:
         """Embed any number of texts, and hand out each batch as soon as it is finished.
 
@@ -242,6 +245,7 @@ class EmbeddingGenerator:
             texts: any number. At a None, which has no position, what was read is sent.
             role: as of ``embed``.
             instruction: as of ``embed``.
+            progress: as of ``embed``.
 
         Returns:
             What yields (positions, result), see CompletedBatch. Failed texts are NaN rows.
@@ -250,13 +254,14 @@ class EmbeddingGenerator:
             EmbeddingError: the service cannot be used; after all else is handed out.
         """
         refuse_single(texts)
-        wanted = self._wanted(texts, role, instruction, "keep", None)
+        wanted = self._wanted(texts, role, instruction, "keep", progress)
         size, ahead = self._windows()
         return Completions(
             texts,
             begin=lambda call, window, watch: self._begin(call, window, wanted, watch),
             loop=self._loop,
             space=lambda: self._space(role, instruction),
+            reporter=wanted.reporter,
             size=size,
             ahead=ahead,
         )
@@ -371,8 +376,7 @@ class EmbeddingGenerator:
     def _windows(self) -> tuple[int, int]:
         """Texts in a window of a stream, and windows under way."""
         batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
-        in_flight = self._engine.concurrency * 5 // 4  # a quarter more than can be sent
-        return batch * _BATCHES_PER_WINDOW, in_flight // _BATCHES_PER_WINDOW + 2
+        return window_sizes(batch, self._engine.concurrency)
 
     def _concluded(self, ran: Ran, wanted: Wanted, start: int = 0) -> Embeddings:
         space = self._space(wanted.role, wanted.instruction)
@@ -392,9 +396,3 @@ class EmbeddingGenerator:
         if self._engine.backend.takes_instruction:
             return ""
         return self._instruction(role) or ""
-
-
-def _shut(loop: LoopThread, engine: Engine) -> None:
-    loop.close(engine.backend.aclose)
-    if engine.policy.cache is not None:
-        engine.policy.cache.close()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-__all__ = ["LoopThread"]
+    from .engine.run import Engine
+
+__all__ = ["LoopThread", "shut"]
 
 T = TypeVar("T")
 
@@ -136,3 +138,10 @@ def _wait_through(ending: Call[None]) -> BaseException | None:
                 interrupt, until = raised, min(until, time.monotonic() + _HURRY)
                 continue
         return interrupt
+
+
+def shut(loop: LoopThread, engine: Engine) -> None:
+    """Close a generator's loop and what its engine holds."""
+    loop.close(engine.backend.aclose)
+    if engine.policy.cache is not None:
+        engine.policy.cache.close()

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from .progress import Reporter
     from .result import Embeddings
 
-__all__ = ["Streaming"]
+__all__ = ["Streaming", "window_sizes"]
+
+_BATCHES_PER_WINDOW = 8
+"""A stream hands out parts of so many batches: enough to fold duplicates and to keep requests
+in flight while the oldest part is finished, few enough to stay small in memory."""
+
+
+def window_sizes(batch: int, concurrency: int) -> tuple[int, int]:
+    """Texts in a window, and windows under way: a quarter more requests than can be sent."""
+    return batch * _BATCHES_PER_WINDOW, concurrency * 5 // 4 // _BATCHES_PER_WINDOW + 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import json
 import platform
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +27,7 @@ class _Finding:
     found: str
     ok: bool = True
     ready: bool = True
+    measured: dict[str, Any] | None = None
 
     @property
     def mark(self) -> str:
@@ -37,8 +39,14 @@ class _Finding:
 @click.option(
     "-g", "--generator", "name", help="Check this one, whatever EMBEDDING_GENERATOR says."
 )
+@click.option(
+    "--load",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Embed N texts as well, as fast as it goes, and say what limits it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, load: int | None, as_json: bool) -> None:
     """Check installation and settings, then embed one text for real (a paid call, if it is one).
 
     Broken plugins are reported and do not fail the check, unless the chosen one is broken.
@@ -47,6 +55,7 @@ def command(name: str | None, as_json: bool) -> None:
     Examples:
       ellmental doctor
       EMBEDDING_GENERATOR=OPENAI ellmental doctor --json
+      ellmental doctor --load 5000
     """  # noqa: D301 - click's own mark for lines to keep
     from .. import EmbeddingError, load_generator
 
@@ -56,7 +65,7 @@ def command(name: str | None, as_json: bool) -> None:
         _show(finding, quiet=as_json)
     try:
         with load_generator(name) as generator:
-            for finding in _trial(generator):
+            for finding in chain(_trial(generator), _load(generator, load)):
                 findings.append(finding)
                 _show(finding, quiet=as_json)
     except EmbeddingError as error:
@@ -108,3 +117,14 @@ def _trial(generator: EmbeddingGenerator) -> Iterator[_Finding]:
     yield _Finding("first text", f"{first:.3f} s, loading included")
     yield _Finding("second text", f"{second:.3f} s")
     yield _Finding("space", space.id)
+
+
+def _load(generator: EmbeddingGenerator, texts: int | None) -> Iterator[_Finding]:
+    if texts is None:
+        return
+    from .. import terminal_progress
+    from .load import measure
+
+    load = measure(generator, texts, terminal_progress("load"))
+    for place, (what, found) in enumerate(load.lines()):
+        yield _Finding(what, found, ok=not load.failed, measured=None if place else load.to_dict())

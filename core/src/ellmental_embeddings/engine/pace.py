@@ -12,9 +12,10 @@ import logging
 import math
 import random
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import RateLimited, Unavailable
+from ..errors import PluginError, RateLimited, Unavailable
 from .allowance import Allowance, Ticket
 from .concurrency import Concurrency
 from .ledger import Most
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ..backend import RateStatus
     from ..errors import EmbeddingError
 
-__all__ = ["Pace", "Pacer"]
+__all__ = ["Pace", "PaceStatus", "Pacer"]
 
 log = logging.getLogger("ellmental_embeddings")
 
@@ -43,6 +44,38 @@ _JITTER = 0.1
 _MOST_JITTER = 1.0
 """Share, and seconds, that a pause is made longer by at random: programs that were refused
 together must not come back together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceStatus:
+    """How fast a generator may be, and what has held it back so far.
+
+    Attributes:
+        in_flight: requests that are being answered now.
+        allowed: requests that may be in flight, as found by now.
+        most: the most there may ever be (EMBEDDING_MAX_CONCURRENCY, or the service's limit).
+        sent: requests sent.
+        refused: of these, refused for being too many.
+        failed: of these, failed for other reasons that waiting may mend.
+        waited_for_budget: seconds in which the next request waited for a budget of requests or
+            tokens, or for a pause that the service asked for.
+        waited_for_room: seconds in which it waited for one in flight to come back.
+        requests_limit, requests_left: what the service last said; None where it does not.
+        tokens_limit, tokens_left: the same of tokens.
+    """
+
+    in_flight: int
+    allowed: int
+    most: int
+    sent: int
+    refused: int
+    failed: int
+    waited_for_budget: float
+    waited_for_room: float
+    requests_limit: int | None
+    requests_left: int | None
+    tokens_limit: int | None
+    tokens_left: int | None
 
 
 class Pacer:
@@ -67,6 +100,7 @@ class Pacer:
         self.allowance = allowance or Allowance()
         self._limits = limits
         self._uniform = uniform
+        self.sent = self.refused = self.unavailable = 0
 
     def take(self, tokens: int, now: float) -> Ticket | float:
         """Let a request go, or say how long it waits: inf is until another one is back."""
@@ -75,6 +109,7 @@ class Pacer:
         got = self.allowance.take(tokens, self._limits, now)
         if isinstance(got, Ticket):
             self.concurrency.in_flight += 1
+            self.sent += 1
         return got
 
     def answered(
@@ -94,8 +129,10 @@ class Pacer:
         if refused or error.rate is not None:
             self.allowance.hear(ticket, error.rate, now, refused=refused)
         if refused:
+            self.refused += 1
             self.concurrency.refused(now)
         elif isinstance(error, Unavailable):
+            self.unavailable += 1
             self.concurrency.failed(now)
 
     def release(self, ticket: Ticket, now: float) -> None:
@@ -117,6 +154,7 @@ class Pace:
         self._said_until = float("-inf")
         self._turns = asyncio.Lock(), asyncio.Lock()
         self._urgent = 0
+        self._waited = {"budget": 0.0, "room": 0.0}
         self._changed = asyncio.Event()
 
     @property
@@ -125,9 +163,24 @@ class Pace:
         return self._pacer.concurrency.in_flight
 
     @property
-    def allowed(self) -> int:
-        """Requests that may be in flight now."""
-        return int(self._pacer.concurrency.allowed)
+    def status(self) -> PaceStatus:
+        """As it is now."""
+        pacer = self._pacer
+        requests, tokens = pacer.allowance.requests, pacer.allowance.tokens
+        return PaceStatus(
+            in_flight=self.in_flight,
+            allowed=int(pacer.concurrency.allowed),
+            most=pacer.concurrency.most,
+            sent=pacer.sent,
+            refused=pacer.refused,
+            failed=pacer.unavailable,
+            waited_for_budget=self._waited["budget"],
+            waited_for_room=self._waited["room"],
+            requests_limit=requests.limit,
+            requests_left=None if requests.left is None else int(requests.left),
+            tokens_limit=tokens.limit,
+            tokens_left=None if tokens.left is None else int(tokens.left),
+        )
 
     async def acquire(
         self, tokens: int, exact: Callable[[], int] | None = None, *, again: bool = False
@@ -149,18 +202,29 @@ class Pace:
                     if isinstance(got, Ticket):
                         return got
                     if exact is not None and got < math.inf:
-                        tokens, exact = min(tokens, await in_thread(exact)), None
+                        count, exact = exact, None
+                        with suppress(PluginError):  # then the bound has to do
+                            tokens = min(tokens, await in_thread(count))
                         continue
-                    self._say_waiting(got, now())
-                    self._changed.clear()
-                    sleep = min(got, _LONGEST_SLEEP) if got < math.inf else None
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(sleep):
-                            await self._changed.wait()
+                    await self._wait(got, now(), counts=again or not yields)
         finally:
             self._urgent -= again
             if again:
                 self._changed.set()
+
+    async def _wait(self, wait: float, since: float, *, counts: bool) -> None:
+        """Wait for a change, or so many seconds; one request at a time counts as waiting."""
+        self._say_waiting(wait, since)
+        self._changed.clear()
+        sleep = min(wait, _LONGEST_SLEEP) if wait < math.inf else None
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(sleep):
+                    await self._changed.wait()
+        finally:
+            if counts:
+                passed = asyncio.get_running_loop().time() - since
+                self._waited["room" if wait == math.inf else "budget"] += passed
 
     def try_acquire(self, tokens: int) -> Ticket | None:
         """``acquire`` where nothing has to be waited for, not even others' turns; else None."""

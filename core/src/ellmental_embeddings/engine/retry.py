@@ -147,7 +147,7 @@ def _wait(
     known = isinstance(asked, (int, float)) and math.isfinite(asked) and asked >= 0
     told = float(asked) if known and asked is not None else 0.0
     # Who was told how long to wait, waited and was refused again, was not told the truth.
-    doublings = attempt.tries - (3 if known else 1)
+    doublings = attempt.tries - (1 if not known else 3 if told else 2)
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(doublings, 16)) if doublings >= 0 else 0.0
     wait = max(told, uniform(longest / 2, longest))
     if attempt.spent + wait <= attempt.deadline:
