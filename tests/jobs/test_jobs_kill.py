@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from kill import Campaign, Job
+from kill_campaign import Campaign, Job
 from server_control import ServerProcess
 
 if TYPE_CHECKING:
