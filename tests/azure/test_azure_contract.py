@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from typing import TYPE_CHECKING
 
-from ellmental_embeddings.testing import GeneratorContract
+from openai_protocol import SpeaksOpenAI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ellmental_embeddings.testing import Request, Row
+    from ellmental_embeddings.testing import Request
 
 
-class TestAzure(GeneratorContract):
+class TestAzure(SpeaksOpenAI):
     """A deployment with a key, by a dated version of the API."""
 
     def settings(self) -> dict[str, str]:
@@ -34,27 +32,7 @@ class TestAzure(GeneratorContract):
             return None
         if request.query.get("api-version") != "2024-10-21":
             return None
-        texts: list[str] = request.json["input"]
-        return texts
-
-    def reply(self, request: Request, rows: Sequence[Row]) -> object:
-        """OpenAI's body, in base64 as the plugin asks."""
-        data = [
-            {
-                "object": "embedding",
-                "index": row.index,
-                "embedding": base64.b64encode(
-                    struct.pack(f"<{len(row.vector)}f", *row.vector)
-                ).decode(),
-            }
-            for row in rows
-        ]
-        return {
-            "object": "list",
-            "data": data,
-            "model": "some-model",
-            "usage": {"prompt_tokens": 7, "total_tokens": 7},
-        }
+        return super().texts_of(request)
 
     def error(self, status: int, message: str) -> object:
         """Azure's form of an error."""

@@ -362,7 +362,7 @@ FAULTS = [
         "test_cancelling_ends_the_call",
     ),
     Planted(
-        "makes its client for the first event loop alone",
+        "needs an event loop to be built",
         "acme",
         "backend.py",
         "        self._client: httpx.AsyncClient | None = None\n",

@@ -38,7 +38,7 @@ class RefusalChecks(HttpBase):
     def test_refusal_ends_the_call_at_once(self, number: int) -> None:
         """One request, no repetition; the error names a variable to look at, and shows no key."""
         self.needs_refusal(number)
-        error = self.ends(FAULTS[f"status {number}"])
+        error = self.ends(FAULTS[f"status {number}"], EMBEDDING_DEADLINE=1)
         if not isinstance(error, _KINDS[number]):
             wanted = " or ".join(kind.__name__ for kind in _KINDS[number])
             fail(f"the user sees {type(error).__name__}: {error}", f"raise {wanted}.")
@@ -57,6 +57,7 @@ class RefusalChecks(HttpBase):
     def test_command_line_tells_of_a_refusal(self) -> None:
         """``ellmental vector`` ends with a message, not with a traceback, and shows no key."""
         self.needs_http()
+        self._monkeypatch.setenv("EMBEDDING_DEADLINE", "1")
         self.server.always(FAULTS["status 401"])
         ran = run_ellmental("vector", self.sample[0])
         self.refuse_leaks(also=ran.stdout + ran.stderr)
