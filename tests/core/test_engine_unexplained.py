@@ -29,23 +29,23 @@ def _fails(*bad: str) -> Fault:
     return fault
 
 
-@pytest.mark.parametrize(("concurrency", "most"), [(1, 4), (2, 6), (64, 7)])
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 8), (2, 9), (64, 15)])
 def test_a_service_that_fails_everything_unexplained_costs_a_few_requests(
     concurrency: int, most: int
 ) -> None:
-    """The batch and both its halves fail alike: beside what is on its way nothing more is sent."""
+    """A batch, its halves and its quarters fail: beside what is on its way nothing more is sent."""
     generator, backend = scripted_generator(
         always=_fails(*TEXTS), settings={"EMBEDDING_MAX_CONCURRENCY": concurrency}
     )
-    with generator, pytest.raises(BadReply, match=r"each of its halves.*it failed.*BATCH_SIZE=1"):
+    with generator, pytest.raises(BadReply, match=r"7 requests in a row.*it failed.*BATCH_SIZE=1"):
         generator.embed(TEXTS)
     assert len(backend.batches) <= most
     assert [len(batch.texts) for batch in backend.batches[:3]] == [50, 25, 25]
 
 
-@pytest.mark.parametrize("bad", [(0,), (24,), (49,), (3, 7), (30, 49)])
+@pytest.mark.parametrize("bad", [(0,), (24,), (49,), (3, 7), (30, 49), (0, 49), (1, 24, 25)])
 def test_texts_that_fail_unexplained_are_found(bad: tuple[int, ...]) -> None:
-    """Where one half succeeds, the texts that fail are found by halving, and the others kept."""
+    """From the first call on, texts that fail are found by halving, and the others kept."""
     generator, backend = scripted_generator(always=_fails(*(TEXTS[place] for place in bad)))
     with generator:
         result = generator.embed(TEXTS, on_error="keep")
@@ -55,12 +55,12 @@ def test_texts_that_fail_unexplained_are_found(bad: tuple[int, ...]) -> None:
     assert len(backend.batches) <= 1 + 2 * 6 * len(bad)
 
 
-def test_bad_texts_in_both_halves_are_found_once_the_service_has_answered() -> None:
-    """A service that has answered is believed to work: one bad text in each half is found."""
-    generator, _ = scripted_generator(always=_fails(TEXTS[0], TEXTS[49]))
+def test_bad_texts_in_every_quarter_are_found_once_the_service_has_answered() -> None:
+    """A service that has answered is believed to work: a bad text in each quarter is found."""
+    generator, _ = scripted_generator(always=_fails(*(TEXTS[place] for place in (0, 13, 26, 49))))
     with generator:
         generator.embed(["before"])
-        assert sorted(generator.embed(TEXTS, on_error="keep").failed) == [0, 49]
+        assert sorted(generator.embed(TEXTS, on_error="keep").failed) == [0, 13, 26, 49]
 
 
 def test_a_service_that_breaks_later_is_given_up() -> None:

@@ -43,8 +43,6 @@ class Part:
             size without a number; restored where one of its texts alone turns out too large.
         tries, bad_replies: requests sent for this part, and how many had a bad reply.
         began: when its first request was sent.
-        fates: what the service said of this part and of its other half, where it failed them
-            without a reason; shared by the two.
         other: its other half, held back until it is known whether this one has the bad text.
     """
 
@@ -55,16 +53,14 @@ class Part:
     tries: int = 0
     bad_replies: int = 0
     began: float | None = None
-    fates: list[str] = field(default_factory=list)
     other: Part | None = None
 
     def halves(self, *, suspect: bool, before: Limits | None) -> tuple[Part, Part]:
         """Two parts of the same pieces."""
         middle, again = len(self.pieces) // 2, self.again or self.tries > 0
-        fates: list[str] = []
         return (
-            Part(self.pieces[:middle], suspect, again, before, fates=fates),
-            Part(self.pieces[middle:], suspect, again, before, fates=fates),
+            Part(self.pieces[:middle], suspect, again, before),
+            Part(self.pieces[middle:], suspect, again, before),
         )
 
     def without(self, index: int) -> Part:

@@ -25,6 +25,10 @@ _IN_A_ROW = 16
 """Failures without a reason, one after the other, of a service that had answered before: a batch,
 its halves, quarters and eighths. A few bad texts among good ones never make so many in a row."""
 
+_FROM_THE_START = 7
+"""The same for a service that has never answered: a batch, its halves and its quarters. A bad text
+in each half leaves two good quarters, which is enough to go on looking."""
+
 
 @dataclass(slots=True)
 class Hope:
@@ -57,18 +61,12 @@ class Hope:
         nameless = isinstance(error, TextRejected) and error.index is None
         self.unusable += isinstance(error, BadReply) or nameless
         if isinstance(error, TextRejected) and error.unexplained:
-            part.fates.append(str(error))
             self.in_a_row += len(part.pieces) > 1
-            both_halves = part.suspect and len(part.fates) > 1 and len(set(part.fates)) == 1
-            if (both_halves and not answered) or self.in_a_row >= _IN_A_ROW:
-                what = (
-                    f"{self.in_a_row} requests in a row"
-                    if answered
-                    else "a batch, and then each of its halves,"
-                )
+            if self.in_a_row >= (_IN_A_ROW if answered else _FROM_THE_START):
                 return BadReply(
-                    f"{what} had no usable answer, so it is not one text: {error}. If some texts "
-                    "are to blame all the same, BATCH_SIZE=1 lets each fail by itself"
+                    f"{self.in_a_row} requests in a row had no usable answer, so it is not one "
+                    f"text: {error}. If some texts are to blame all the same, BATCH_SIZE=1 lets "
+                    "each fail by itself"
                 )
         if self.unusable > most and not succeeded:
             return BadReply(
