@@ -62,7 +62,7 @@ class Moments:
         if self._threads:
             # What is plain is run in a thread.
             self.backend.embed = self._plain  # type: ignore[method-assign,assignment]
-            self.generator._engine._asker._is_async = False
+            self.generator._engine._asker.is_async = False
         self.generator.embed(["warm up"])
 
     async def _take_a_moment(self, backend: ScriptedBackend, batch: Batch) -> Reply:

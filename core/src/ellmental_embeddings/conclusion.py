@@ -83,6 +83,7 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
             tokens=None if None in tokens else sum(count or 0 for count in tokens),
             seconds=max(part.usage.seconds for part in parts),
             cached=sum(part.usage.cached for part in parts),
+            hedged=sum(part.usage.hedged for part in parts),
         ),
         space=parts[0].space,
     )

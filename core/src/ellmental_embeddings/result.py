@@ -74,6 +74,7 @@ class Usage:
         tokens: tokens as the service counted them; None where it does not say.
         seconds: wall time of the call.
         cached: how many of ``unique`` were not sent, since the cache had their vectors.
+        hedged: requests sent beside one that was late; their tokens are not known.
     """
 
     texts: int
@@ -83,6 +84,7 @@ class Usage:
     tokens: int | None
     seconds: float
     cached: int = 0
+    hedged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

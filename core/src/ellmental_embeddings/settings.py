@@ -101,6 +101,14 @@ class CoreSettings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds that one batch may spend in retries, waits included.",
     )
+    embedding_hedge: float = Field(
+        default=0,
+        ge=0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="Share of requests that may be sent a second time where an answer is late, "
+        "e.g. 0.05; the first answer counts, and both may be billed.",
+    )
     embedding_dimensions: int | None = Field(
         default=None, ge=1, description="Width of the vectors, where the model can shorten them."
     )
@@ -271,6 +279,7 @@ def policy_of(settings: CoreSettings) -> Policy:
         tpm=settings.embedding_tpm,
         timeout=settings.embedding_timeout,
         deadline=settings.embedding_deadline,
+        hedge=settings.embedding_hedge,
         dimensions=settings.embedding_dimensions,
         overlong=settings.embedding_overlong,
         secrets=Secrets(secrets_of(settings)),

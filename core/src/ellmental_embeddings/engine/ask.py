@@ -21,12 +21,16 @@ __all__ = ["Asker"]
 
 
 class Asker:
-    """Calls a backend; its ``embed`` may be ``async def`` or a plain ``def``."""
+    """Calls a backend; its ``embed`` may be ``async def`` or a plain ``def``.
+
+    Attributes:
+        is_async: which of the two.
+    """
 
     def __init__(self, backend: Backend, secrets: Secrets) -> None:
         self._backend = backend
         self._secrets = secrets
-        self._is_async = inspect.iscoroutinefunction(backend.embed)
+        self.is_async = inspect.iscoroutinefunction(backend.embed)
 
     async def ask(self, batch: Batch, *, within: float) -> Reply:
         """Send one batch, and wait for so many seconds.
@@ -82,7 +86,7 @@ class Asker:
         return sum(self.most_tokens(text) if count is None else count for text, count in counts)
 
     async def _send(self, batch: Batch) -> object:
-        if self._is_async:
+        if self.is_async:
             return await self._backend.embed(batch)  # type: ignore[misc]
         # A thread may outlive its request, and must not write to rows that are others' by then.
         batch = replace(batch, out=None)

@@ -93,6 +93,7 @@ class CallState:
     began: float
     requests: int = 0
     retries: int = 0
+    hedged: int = 0
     tokens: int | None = 0
     hope: Hope = field(default_factory=Hope)
     keys: Sequence[bytes] | None = None

@@ -30,6 +30,7 @@ class Policy:
     tpm: int | None = None
     timeout: float = 60.0
     deadline: float = 300.0
+    hedge: float = 0.0
     dimensions: int | None = None
     overlong: Literal["error", "truncate", "average"] = "error"
     secrets: Secrets = field(default_factory=Secrets, repr=False)

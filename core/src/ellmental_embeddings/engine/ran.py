@@ -39,6 +39,7 @@ def came_to(
         tokens=call.tokens,
         seconds=seconds,
         cached=call.placement.recalled,
+        hedged=call.hedged,
     )
     if call.tally is not None:
         call.tally.ended(call, usage)

@@ -21,13 +21,14 @@ from .ask import Asker
 from .cache import Memory
 from .call import CallState, Part, Ran
 from .estimate import Estimator
+from .hedge import Hedge
 from .hopeless import HOPELESS_PER_TEXT
 from .ledger import Most
 from .pace import Pace, Pacer
 from .place import Placement
 from .planning import Planning
 from .ran import came_to, came_to_nothing
-from .service import Service
+from .service import Service, count
 from .watch import Decided
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Engine:
         self._planning = Planning(policy, self.service, self._asker)
         most = Most(policy.rpm, policy.tpm)
         self.pace = Pace(Pacer(self.concurrency, most, allowance))
+        self._hedge = Hedge(self._asker, self.pace, policy.hedge)
         self._said_at = float("-inf")
         self._memory: Memory | None = None
         if policy.cache is not None:
@@ -245,12 +247,11 @@ class Engine:
             room = call.placement.room(part.pieces, self.service.width)
             call.asked()
             try:
-                reply = await self._asker.ask(
-                    Batch(texts, call.role, call.instruction, room),
-                    within=self._within(left),
-                )
+                batch = Batch(texts, call.role, call.instruction, room)
+                within = self._within(left)
+                reply = await self._hedge.ask(call, batch, tokens, within=within)
                 vectors = self.service.believe(reply, texts, clock())
-                self.pace.answered(ticket, reply.rate, _count(reply.tokens))
+                self.pace.answered(ticket, reply.rate, count(reply.tokens))
                 taken = self._succeeded(call, part, reply, vectors)
             except EmbeddingError as error:
                 failure = error
@@ -288,7 +289,7 @@ class Engine:
         if self._memory is not None and self._memory.ready:
             self._memory.keep(call, part, vectors)
         self.pace.narrow(self.concurrency)
-        tokens = _count(reply.tokens)
+        tokens = count(reply.tokens)
         call.tokens = None if call.tokens is None or tokens is None else call.tokens + tokens
         return self._tell(call, part, tokens)
 
@@ -392,9 +393,3 @@ class Engine:
         if call.watch is None:
             raise _Stopped
         call.watch.drain.begin()
-
-
-def _count(tokens: object) -> int | None:
-    """A number of tokens; None where a plugin gave something else."""
-    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
-    return tokens if is_one else None  # type: ignore[return-value]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..backend import ModelInfo
 
-__all__ = ["Service"]
+__all__ = ["Service", "count"]
 
 
 _MOST_VOTERS = 64
@@ -139,3 +139,9 @@ def _plain(model: str) -> str:
 
 def _least(known: int | None, learnt: int | None) -> int | None:
     return min((value for value in (known, learnt) if value), default=None)
+
+
+def count(tokens: object) -> int | None:
+    """A number of tokens; None where a plugin gave something else."""
+    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
+    return tokens if is_one else None  # type: ignore[return-value]
