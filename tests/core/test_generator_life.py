@@ -181,6 +181,44 @@ def test_interpreter_exit_in_mid_call_is_clean() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "40 of 1000, bye\n", "")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "generator.embed(['a'])",
+        "stream = generator.astream(TEXTS)\nasyncio.run(anext(stream))",
+        "batches = generator.as_completed(TEXTS)\nnext(batches)",
+        "threading.Thread(target=generator.embed, args=(TEXTS,), daemon=True).start()\nwait()",
+        "asyncio.run(asyncio.wait_for(generator.aembed(TEXTS), 0.05))",
+        (
+            "backend.embed = slow\ngenerator._engine._asker._is_async = False\n"
+            "threading.Thread(target=generator.embed, args=(TEXTS,), daemon=True).start()\nwait()"
+        ),
+        (
+            "backend.embed = slow\ngenerator._engine._asker._is_async = False\n"
+            "stream = generator.stream(TEXTS)\nnext(stream)"
+        ),
+    ],
+    ids=["call", "astream", "as_completed", "thread", "time-out", "def", "def in stream"],
+)
+def test_a_program_that_does_not_close_ends_quietly(body: str) -> None:
+    """Whatever is under way when the program ends, it ends at once and prints nothing."""
+    prelude = """
+        TEXTS = [f"text {number}" for number in range(1000)]
+        backend.always = pause_forever_after(20)
+        def slow(batch):
+            backend.batches.append(batch)
+            time.sleep(0.002 if len(backend.batches) < 20 else 3600)
+            return backend.right(batch)
+        def wait():
+            while len(backend.batches) < 4:
+                time.sleep(0.01)
+        sys.excepthook = lambda kind, *_: kind is TimeoutError or print(kind, file=sys.stderr)
+    """
+    ran = run_script(textwrap.dedent(prelude) + body)
+    assert ran.stderr == ""
+    assert ran.stdout == ""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can fork")
 def test_a_fork_starts_afresh() -> None:
     """A generator loaded before a fork works in the child, with a loop of its own."""

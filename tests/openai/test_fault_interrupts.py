@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -28,3 +30,40 @@ def test_ctrl_c_at_any_moment() -> None:
             while server.in_flight:
                 assert time.monotonic() < until
                 time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "stream = generator.stream(texts)\nnext(stream)",
+        "threading.Thread(target=generator.embed, args=(texts,), daemon=True).start()",
+    ],
+    ids=["stream", "thread"],
+)
+def test_a_program_that_does_not_close_ends_quietly(body: str) -> None:
+    """The SDK's connections and tasks are given back at the end: nothing is printed."""
+    with OpenAIServer(latency=0.02) as server:
+        ran = subprocess.run(
+            [
+                sys.executable,
+                "-W",
+                "always::ResourceWarning",
+                "-c",
+                f"{_LOAD}\n{body}\ntime.sleep(0.3)",
+            ],
+            env={**os.environ, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": server.key},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+_LOAD = """
+import threading, time
+from ellmental_embeddings import load_generator
+settings = {"OPENAI_MODEL": "text-embedding-3-small", "EMBEDDING_DIMENSIONS": 8, "BATCH_SIZE": 5}
+generator = load_generator("OPENAI", EMBEDDING_MAX_CONCURRENCY=4, **settings)
+texts = [f"text {number}" for number in range(500)]
+"""

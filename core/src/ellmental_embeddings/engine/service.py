@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "count"]
 
+_ACCIDENTS = 2
+"""Answers of a wrong width, before any good one, that are still taken for accidents."""
+
 
 _MOST_VOTERS = 64
 """Batches of one width after which no other width outnumbers it any more."""
@@ -107,8 +110,9 @@ class Service:
         problem = f"vectors of {width} dimensions came, not of {self.width}"
         if self._declared:
             self._other_widths += 1
-            # Once may be an accident; twice, and never the right one, is how the model is.
-            if self._asked and not self.answered and self._other_widths > 1:
+            # Twice may be an accident, with many requests in flight; three times, and never the
+            # right one, is how the model is. No more: a text alone fails at its third.
+            if self._asked and not self.answered and self._other_widths > _ACCIDENTS:
                 raise ConfigurationError(
                     f"EMBEDDING_DIMENSIONS={self._asked}, but the model answered with vectors of "
                     f"{width} dimensions: it does not shorten them. Unset it."
