@@ -20,8 +20,15 @@ class StillRunning(Exception):
     """What was started did not end; its thread, a daemon, is left behind."""
 
 
-def bounded(function: Callable[[], T], seconds: float = PATIENCE_S) -> T:
+def bounded(
+    function: Callable[[], T], seconds: float = PATIENCE_S, *, since: threading.Event | None = None
+) -> T:
     """Run a function in a thread of its own and return what it does.
+
+    Args:
+        function: what is run.
+        seconds: how long it is waited for.
+        since: set by the function where the seconds are to count from; else from its start.
 
     Raises:
         StillRunning: it has not ended within so many seconds.
@@ -38,6 +45,8 @@ def bounded(function: Callable[[], T], seconds: float = PATIENCE_S) -> T:
 
     thread = threading.Thread(target=work, name="contract-check", daemon=True)
     thread.start()
+    if since is not None:
+        since.wait(PATIENCE_S)
     thread.join(seconds)
     if errors:
         raise errors[0]

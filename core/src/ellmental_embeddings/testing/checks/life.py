@@ -111,14 +111,17 @@ class LifeChecks(ComparingBase):
         if self.speaks_http:
             self.server.always(FAULTS["no answer"])
 
+        asked = threading.Event()
+
         async def cancelled() -> None:
             task = asyncio.create_task(generator.aembed(texts))
             await asyncio.to_thread(self._until_asked)
+            asked.set()
             task.cancel()
             await asyncio.wait([task])
 
         try:
-            bounded(lambda: asyncio.run(cancelled()), _ENDS_S)
+            bounded(lambda: asyncio.run(cancelled()), _ENDS_S, since=asked)
         except StillRunning:
             self.abandon(generator)
             fail(

