@@ -73,6 +73,7 @@ def make_group() -> click.Group:
             )
         ],
         epilog="Exit codes: 0 done, 1 something failed, 2 usage, 3 configuration, 4 files, "
+        "5 stopped: the same command goes on, "
         "130 interrupted.",
     )
     click.version_option(package_name="ellmental-embeddings")(group)
