@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TINY = {"EMBEDDING_GENERATOR": "TINY", "TINY_KEY": KEY}
-FROM_JOBS = ["embed", "eval", "plan", "search"]
+FROM_JOBS = ["embed", "eval", "map", "plan", "search"]
 COMMANDS = sorted(["completion", "config", "doctor", "generators", "vector", *FROM_JOBS])
 
 

@@ -1,4 +1,4 @@
-"""``ellmental eval``: its figures are scipy's and scikit-learn's, in whatever format the data are."""
+"""``ellmental eval``: its figures are scipy's and scikit-learn's, whatever format data have."""
 
 from __future__ import annotations
 

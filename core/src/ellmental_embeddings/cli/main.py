@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "make_group"]
 
 _COMMANDS = ("completion", "config", "doctor", "generators", "vector")
-_FROM_JOBS = ("embed", "eval", "plan", "search")
+_FROM_JOBS = ("embed", "eval", "map", "plan", "search")
 _COMPLETE = "_ELLMENTAL_COMPLETE"
 
 _HELP = """Turn text into vectors with whatever makes the vectors.

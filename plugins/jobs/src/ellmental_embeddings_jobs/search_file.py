@@ -43,11 +43,16 @@ _FOOTER = 8
 class UnitVectors:
     """The vectors of a dataset, each of length 1, in blocks of some MB.
 
+    Args:
+        dataset: whose.
+        keeps: whether a search file is made on the way, where there is none.
+
     Attributes:
         problem: why the search file could not be written, or None.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, *, keeps: bool = True) -> None:
+        self._keeps = keeps
         self.problem: str | None = None
         self._dataset = dataset
         self._path = dataset.folder / SEARCH
@@ -103,7 +108,7 @@ class UnitVectors:
         """The same blocks, written to a temporary file on their way."""
         width = self._dataset.space.dimensions or 0
         stream = None
-        if self._dataset.rows * width * _NUMBER.itemsize >= _WORTH:
+        if self._keeps and self._dataset.rows * width * _NUMBER.itemsize >= _WORTH:
             stream = self._begun()
         try:
             for first, vectors in blocks:
