@@ -45,8 +45,8 @@ ABOUT = """# Fault matrix
 Does a vector get lost, doubled or misplaced when a service misbehaves? One command tries:
 
 ```sh
-python tests/benchmarks/fault_matrix.py                    # five minutes on two cores
-python tests/benchmarks/fault_matrix.py --texts 100000     # five times as long
+python tests/benchmarks/fault_matrix.py                    # 20,000 texts a cell: five minutes
+python tests/benchmarks/fault_matrix.py --texts 100000     # 100,000: some twenty
 ```
 
 A server in a process of its own stands in for OpenAI. It plays a fault for a share of all
