@@ -90,6 +90,44 @@ def test_a_call_finds_what_the_call_before_has_not_written_yet() -> None:
     assert backend.sent == TEXTS
 
 
+def test_batches_from_the_cache_are_handed_out_as_they_are_looked_up() -> None:
+    """``as_completed`` tells of known texts, too: each once, with its own vector, as cached."""
+    embed(TEXTS[:100])
+    generator, backend = scripted_generator(settings={"EMBEDDING_CACHE": CACHE})
+    with generator:
+        parts = list(generator.as_completed(TEXTS))
+    assert backend.sent == TEXTS[100:]
+    handed = {int(place): row for places, part in parts for place, row in zip(places, part)}  # noqa: B905
+    assert sorted(handed) == list(range(len(TEXTS)))
+    for place, vector in handed.items():
+        assert np.array_equal(vector, vector_of(TEXTS[place]))
+    statuses = [outcome.status for _, part in parts for outcome in part.outcomes]
+    assert statuses.count("cached") == 100
+    assert sum(part.usage.cached for _, part in parts) == 100
+    assert sum(part.usage.unique for _, part in parts) == len(TEXTS)
+
+
+def test_means_of_known_pieces_have_length_1_where_the_model_said_so_once() -> None:
+    """Also where only an earlier run's answers told that the vectors are normalised."""
+
+    def learns(backend: ScriptedBackend, batch: Batch) -> Reply:
+        backend.model = replace(backend.model, normalised=True)
+        return backend.right(batch)
+
+    settings = {"EMBEDDING_OVERLONG": "average"}
+    script: dict[str, Any] = {"model": ModelInfo(name="scripted"), "always": learns}
+    script["limits"] = Limits(tokens_per_text=2)
+    first, _ = embed(["one two three four"], settings=settings, **script)
+    generator, backend = scripted_generator(
+        settings={**settings, "EMBEDDING_CACHE": CACHE}, **script
+    )
+    with generator:
+        [(_, part)] = list(generator.as_completed(["one two three four"]))
+    assert backend.sent == []
+    assert np.linalg.norm(part.vectors[0]) == pytest.approx(1, abs=1e-6)
+    assert np.allclose(part.vectors, first.vectors)
+
+
 def test_an_averaged_text_is_made_of_known_pieces() -> None:
     """Pieces of over-long texts are kept one by one; the text is still said to be split."""
     long = "one two three four five"

@@ -116,6 +116,20 @@ def test_the_second_search_reads_no_part_and_finds_the_same(
     assert len(first) == 20
 
 
+@pytest.mark.parametrize("store", ["float16", "int8"])
+def test_vectors_stored_in_fewer_bytes_are_searched_as_well(
+    ellmental: Run, large: Path, store: str
+) -> None:
+    """Half or a quarter of the bytes: the same first rows, with and without the search file."""
+    whole = results_of(ellmental, "-k", "8")
+    assert ellmental("embed", "a.txt", "-o", "out", "--overwrite", "--store", store).code == 0
+    for _ in range(2):
+        found = results_of(ellmental, "-k", "8")
+        assert {result["text"] for result in found} == {result["text"] for result in whole}
+        assert found[0]["score"] == pytest.approx(whole[0]["score"], abs=0.01)
+    assert (large / "_search.f32").exists()
+
+
 def test_a_search_file_of_other_parts_is_made_anew(ellmental: Run, large: Path) -> None:
     """New parts under the old names, an edited part, a cut or foreign file: none is believed."""
     results_of(ellmental)

@@ -75,6 +75,35 @@ def test_no_key_is_in_the_file(server: OpenAIServer) -> None:
     assert b"private" not in content
 
 
+def test_a_second_run_of_a_finished_job_sends_nothing(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``ellmental embed`` into another folder, and a question asked twice: no request more."""
+    for name, value in (
+        ("EMBEDDING_GENERATOR", "OPENAI"),
+        ("OPENAI_BASE_URL", server.url),
+        ("OPENAI_API_KEY", server.key),
+        ("OPENAI_MODEL", SMALL),
+        ("EMBEDDING_CACHE", "cache"),
+    ):
+        monkeypatch.setenv(name, value)
+    Path("a.txt").write_text("".join(f"line {number % 700}\n" for number in range(1400)))
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "ellmental_embeddings", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
+    run("embed", "a.txt", "-o", "one")
+    found = run("search", "one", "line 7", "--json")
+    assert sum(server.bill.paid.values()) <= 1401
+    server.bill.forget()
+    run("embed", "a.txt", "-o", "two")
+    assert run("search", "two", "line 7", "--json") == found
+    assert server.bill.requests == []
+
+
 def test_the_command_line_pays_once(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes of ``ellmental vector``: one request."""
     for name, value in (

@@ -125,9 +125,18 @@ class CallState:
             self.watch.drain.answered()
 
     def usage_of(self, part: Part | None, texts: int, tokens: int | None, now: float) -> Usage:
-        """What the requests took that decided some texts; none did where the plan decided."""
+        """What the requests took that decided some texts; none did the plan's, and the cache's."""
         if part is None:
-            return Usage(texts=texts, unique=0, requests=0, retries=0, tokens=0, seconds=0.0)
+            known = self.placement.recalled
+            return Usage(
+                texts=texts,
+                unique=known,
+                requests=0,
+                retries=0,
+                tokens=0,
+                seconds=0.0,
+                cached=known,
+            )
         return Usage(
             texts=texts,
             unique=len(part.pieces),

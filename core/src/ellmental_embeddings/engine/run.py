@@ -300,7 +300,7 @@ class Engine:
         if call.watch is None:
             return None
         positions, vectors, outcomes = call.placement.take_decided(
-            self.service.width or 0, normalised=self.backend.model.normalised
+            self.service.width or 0, normalised=self.model.normalised
         )
         if not len(positions):
             return None
