@@ -110,14 +110,11 @@ def test_identical_texts_are_paid_once(server: OpenAIServer) -> None:
 
 
 def test_many_requests_in_flight(slow: OpenAIServer) -> None:
-    """Langchain and haystack have one: 40 batches of 50 ms must not take two seconds."""
-    texts = texts_of(400)
-    embed(slow, ["warm up"])
-    began = time.monotonic()
+    """Langchain and haystack have one: of a hundred batches at least twenty are, together."""
+    texts = texts_of(1000)
     result = embed(slow, texts, BATCH_SIZE=10, EMBEDDING_DIMENSIONS=8)
     assert_right(result, texts, dimensions=8)
     assert slow.most_in_flight >= 20
-    assert time.monotonic() - began < 1.9
 
 
 def test_never_more_in_flight_than_allowed(slow: OpenAIServer) -> None:
