@@ -187,14 +187,14 @@ def test_interpreter_exit_in_mid_call_is_clean() -> None:
         "generator.embed(['a'])",
         "stream = generator.astream(TEXTS)\nasyncio.run(anext(stream))",
         "batches = generator.as_completed(TEXTS)\nnext(batches)",
-        "threading.Thread(target=generator.embed, args=(TEXTS,), daemon=True).start()\nwait()",
+        "threading.Thread(target=embed, daemon=True).start()\nwait()",
         "asyncio.run(asyncio.wait_for(generator.aembed(TEXTS), 0.05))",
         (
-            "backend.embed = slow\ngenerator._engine._asker._is_async = False\n"
-            "threading.Thread(target=generator.embed, args=(TEXTS,), daemon=True).start()\nwait()"
+            "backend.embed = slow\ngenerator._engine._asker.is_async = False\n"
+            "threading.Thread(target=embed, daemon=True).start()\nwait()"
         ),
         (
-            "backend.embed = slow\ngenerator._engine._asker._is_async = False\n"
+            "backend.embed = slow\ngenerator._engine._asker.is_async = False\n"
             "stream = generator.stream(TEXTS)\nnext(stream)"
         ),
     ],
@@ -209,6 +209,11 @@ def test_a_program_that_does_not_close_ends_quietly(body: str) -> None:
             backend.batches.append(batch)
             time.sleep(0.002 if len(backend.batches) < 20 else 3600)
             return backend.right(batch)
+        def embed():
+            try:
+                generator.embed(TEXTS)
+            except Exception as error:  # the thread is told, where it still gets a turn
+                assert str(error) == "the generator SCRIPTED was closed during the call"
         def wait():
             while len(backend.batches) < 4:
                 time.sleep(0.01)
