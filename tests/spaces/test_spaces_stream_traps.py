@@ -191,7 +191,7 @@ def test_an_app_that_fails_everything_without_a_word_is_given_up_soon(
     gradio.streams = [sse(failed(None))] * 300
     with pytest.raises(BadReply, match=r"7 requests in a row.*show_error=True.*BATCH_SIZE=1"):
         load(gradio.url).embed([str(number) for number in range(50)])
-    assert len(gradio.joined) <= 8
+    assert len(gradio.joined) <= 12  # some are on their way when the seventh fails
 
 
 def test_a_zero_gpu_that_is_busy_is_tried_again(
