@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "interrupt"]
 
-TEXTS = texts_of(800)
+TEXTS = texts_of(400)
 RIGHT = expected(TEXTS)
 
 # What a script starts in the background is born deaf to Ctrl-C. It says when it can hear: what

@@ -12,7 +12,7 @@ import pytest
 from interrupts import interrupt
 from openai_server import OpenAIServer
 
-PROCESSES = 5
+PROCESSES = 3
 
 
 @pytest.mark.slow
