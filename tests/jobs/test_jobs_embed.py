@@ -207,9 +207,9 @@ def test_bad_input_leaves_nothing_behind(ellmental: Run) -> None:
     """A file that cannot be used ends the command before OUT is there."""
     Path("a.txt").write_text("one\n")
     Path("b.txt").write_bytes(b"caf\xe9\n")
-    ran = ellmental("embed", "a.txt", "b.txt", "missing.md", "-o", "out")
+    ran = ellmental("embed", "a.txt", "b.txt", "missing.md", "-o", "out", "--on-bad", "stop")
     assert ran.code == 4
-    assert ran.err.startswith("Error: b.txt: line 1, byte offset 3 (0xe9)")
+    assert "b.txt: line 1: byte offset 3 (0xe9)" in ran.err
     assert "missing.md does not exist" in ran.err
     assert "Traceback" not in ran.err
     assert not Path("out").exists()
@@ -280,8 +280,8 @@ def test_output_below_a_file_is_an_error(ellmental: Run) -> None:
     [
         (["-o", "out"], "Missing argument 'SOURCE...'"),
         (["a.txt"], "Missing option '-o'"),
-        (["a.txt", "-o", "out", "--column", "x"], "--column and --id are for .csv"),
-        (["a.txt", "-o", "out", "--max-tokens", "0"], "--max-tokens"),
+        (["a.txt", "-o", "out", "--column", "x"], "--column, --id and --keep are for tables"),
+        (["a.txt", "-o", "out", "--split-tokens", "0"], "--split-tokens"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(ellmental: Run, arguments: list[str], said: str) -> None:

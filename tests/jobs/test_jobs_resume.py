@@ -187,7 +187,7 @@ def test_update_that_is_stopped_keeps_the_old_dataset(
             (),
             "document_instruction (EMBEDDING_DOCUMENT_INSTRUCTION): None there, 'doc: ' now",
         ),
-        ({}, ("--max-tokens", "5"), "--max-tokens: None there, 5 now"),
+        ({}, ("--split-tokens", "5"), "--split-tokens: None there, 5 now"),
         ({}, ("--store", "int8"), "--store: 'float32' there, 'int8' now"),
     ],
 )

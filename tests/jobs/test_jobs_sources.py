@@ -13,13 +13,18 @@ from pyarrow import parquet
 
 from ellmental_embeddings_jobs.document import Blank, Document, Failure, Item
 from ellmental_embeddings_jobs.errors import FilesError
-from ellmental_embeddings_jobs.sources import Columns, open_sources
+from ellmental_embeddings_jobs.sources import Columns, Opened, Reading, open_sources
+
+
+def opened(*names: str, column: str = "text", identifier: str | None = None) -> Opened:
+    """Some sources, checked; what is wrong with their rows is noted and passed over."""
+    return open_sources(names, Reading(columns=Columns(column, identifier)))
 
 
 def items(*names: str, column: str = "text", identifier: str | None = None) -> list[Item]:
     """Everything that some sources yield."""
-    opened = open_sources(list(names), Columns(column, identifier))
-    return [item for source in opened for item in source.read()]
+    sources = opened(*names, column=column, identifier=identifier)
+    return [item for source in sources for item in source.read()]
 
 
 def documents(*names: str, column: str = "text", identifier: str | None = None) -> list[Document]:
@@ -37,7 +42,7 @@ def failures(*names: str, column: str = "text", identifier: str | None = None) -
 def refusal(*names: str, column: str = "text", identifier: str | None = None) -> str:
     """The message with which sources are refused before anything is read."""
     with pytest.raises(FilesError) as caught:
-        open_sources(list(names), Columns(column, identifier))
+        open_sources(names, Reading(columns=Columns(column, identifier), on_bad="stop"))
     assert caught.value.exit_code == 4
     assert "Nothing was embedded." in caught.value.message
     return caught.value.message
@@ -201,9 +206,9 @@ def test_folder_gives_txt_and_md_sorted() -> None:
     for name in ("d/b.txt", "d/a.md", "d/z/c.TXT", "d/.hidden/x.txt", "d/.x.txt", "d/t.csv"):
         write(name, f"text\nof {name}\n")
     write("d/empty.md", "")
-    opened = open_sources(["d"], Columns())
-    assert [source.name for source in opened] == ["d/a.md", "d/b.txt", "d/z/c.TXT"]
-    notes = "\n".join(opened.notes)
+    found = opened("d")
+    assert [source.name for source in found] == ["d/a.md", "d/b.txt", "d/z/c.TXT"]
+    notes = "\n".join(found.notes)
     assert "d/empty.md is empty: passed over" in notes
     assert "1 .csv" in notes
 
@@ -211,9 +216,9 @@ def test_folder_gives_txt_and_md_sorted() -> None:
 def test_file_named_twice_is_read_once() -> None:
     """A file that is named, and in a folder that is named, gives its rows once, with a note."""
     write("d/a.txt", "one\n")
-    opened = open_sources(["d", "d/a.txt", "./d/../d/a.txt"], Columns())
-    assert [source.name for source in opened] == ["d/a.txt"]
-    assert len(opened.notes) == 2
+    found = opened("d", "d/a.txt", "./d/../d/a.txt")
+    assert [source.name for source in found] == ["d/a.txt"]
+    assert len(found.notes) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")
@@ -255,8 +260,8 @@ def test_utf16_is_called_by_its_name() -> None:
 @pytest.mark.parametrize("suffix", [".txt", ".md", ".csv", ".jsonl"])
 def test_latin1_names_line_and_byte(suffix: str) -> None:
     """Latin-1 is refused with the line, the byte, its offset, and the command that converts."""
-    message = refusal(write(f"a{suffix}", "text\nfine\ncaf\xe9 au lait\n".encode("latin-1")))
-    assert f"a{suffix}: line 3, byte offset 13 (0xe9): not UTF-8" in message
+    message = refusal(write(f"a{suffix}", '"text"\n"fin"\n"caf\xe9 au lait"\n'.encode("latin-1")))
+    assert f"a{suffix}: line 3: byte offset 17 (0xe9): not UTF-8" in message
     assert "iconv -f LATIN1 -t UTF-8" in message
 
 
@@ -264,24 +269,19 @@ def test_latin1_names_line_and_byte(suffix: str) -> None:
     lines=st.lists(st.text(alphabet="aé€👩", max_size=4), max_size=5),
     bad=st.sampled_from([b"\xff", b"\xe2\x82", b"\xc3"]),
 )
-def test_bad_byte_is_found_wherever_chunks_end(lines: list[str], bad: bytes) -> None:
-    """Line and offset of the first bad byte are right, also across the chunks of the check."""
-    from ellmental_embeddings_jobs.sources import utf8
-
+def test_bad_byte_costs_its_line_alone(lines: list[str], bad: bytes) -> None:
+    """Line and offset of the first bad byte are right, and the lines around it are read."""
     before = "".join(line + "\n" for line in lines).encode()
-    path = Path(write("a.txt", before + bad + b"\nrest\n"))
-    chunk, utf8._CHUNK = utf8._CHUNK, 2
-    try:
-        with pytest.raises(FilesError) as caught:
-            utf8.check_utf8(path, "a.txt")
-    finally:
-        utf8._CHUNK = chunk
-    assert f"line {len(lines) + 1}, byte offset {len(before)} (0x{bad[0]:02x})" in str(caught.value)
+    name = write("a.txt", before + bad + b"\nrest\n")
+    (failure,) = failures(name)
+    assert failure.line == len(lines) + 1
+    assert f"byte offset {len(before)} (0x{bad[0]:02x})" in failure.reason
+    assert documents(name)[-1].text == "rest"
 
 
 def test_cut_off_character_at_the_end_is_found() -> None:
     """A file that ends within a character is not UTF-8 either."""
-    assert "line 2, byte offset 4" in refusal(write("a.txt", b"one\n\xe2\x82"))
+    assert "line 2: byte offset 4" in refusal(write("a.txt", b"one\n\xe2\x82"))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_unknown_format_lists_the_known(name: str) -> None:
     """A file of another format is refused with the formats that are read."""
     message = refusal(write(name, "x"))
     assert f"{name}: files ending in" in message
-    assert ".txt, .md, .csv, .jsonl, .parquet" in message
+    assert ".txt, .md, .markdown, .csv, .tsv, .jsonl" in message
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
@@ -363,15 +363,21 @@ def test_every_bad_file_is_named_at_once() -> None:
     assert all(name in message for name in ("gone.csv", "d/a.txt", "d/b.md"))
 
 
-def test_text_longer_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one text may cost in memory is bounded: a longer line, or file, is an error."""
-    from ellmental_embeddings_jobs.sources import markdown, utf8
+def test_text_longer_than_the_limit_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one text may cost in memory is bounded: a longer line, or file, is a failure."""
+    from ellmental_embeddings_jobs.sources import utf8, whole
 
     monkeypatch.setattr(utf8, "MAX_TEXT", 10)
-    monkeypatch.setattr(markdown, "MAX_TEXT", 10)
-    with pytest.raises(FilesError, match="line 2 is longer than 10 bytes"):
-        items(write("a.txt", "short\n" + "x" * 11 + "\n"))
-    assert "longer than 10 bytes" in refusal(write("a.md", "x" * 11))
+    monkeypatch.setattr(utf8, "_CHUNK", 7)
+    monkeypatch.setattr(whole, "MAX_TEXT", 10)
+    name = write("a.txt", "short\n" + "x" * 110 + "\nafter\n" + "y" * 30)
+    assert [item.text for item in documents(name)] == ["short", "after"]
+    assert [(item.line, item.reason[:22]) for item in failures(name)] == [
+        (2, "a line of 111 bytes: a"),
+        (4, "a line of 30 bytes: a "),
+    ]
+    assert sum(item.size for item in items(name)) == Path(name).stat().st_size
+    assert "longer than 10 bytes" in failures(write("a.md", "x" * 11))[0].reason
 
 
 def test_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,49 @@ def test_pieces_fit_and_cover_every_character_once(text: str, limit: int, markdo
         assert 0 < len(text[start:end].encode()) <= limit
 
 
+@given(text=TEXTS, limit=st.integers(4, 40), overlap=st.integers(1, 20), markdown=st.booleans())
+@example(text="字" * 60, limit=12, overlap=6, markdown=False)
+@example(text="a" * 300, limit=8, overlap=4, markdown=False)
+@settings(max_examples=400, deadline=None)
+def test_overlapping_pieces_lose_nothing(
+    text: str, limit: int, overlap: int, markdown: bool
+) -> None:
+    """With an overlap pieces fit, cover all but white space, repeat no more than asked."""
+    overlap = min(overlap, limit // 2)
+    splitter = Splitter(limit, lambda some: len(some.encode()), lambda _: None, overlap)
+    spans = list(splitter.split(text, markdown=markdown))
+    if len(text.encode()) <= limit:
+        assert spans == [(0, len(text))]
+        return
+    covered = {place for span in spans for place in range(*span)}
+    assert not [place for place in range(len(text)) if place not in covered and text[place].strip()]
+    for start, end in spans:
+        assert text[start:end] == text[start:end].strip()
+        assert 0 < len(text[start:end].encode()) <= limit
+    for (start, end), (next_start, next_end) in pairwise(spans):
+        assert start < next_start
+        assert end < next_end
+        assert len(text[next_start:end].encode()) <= overlap
+
+
+def test_overlap_begins_with_a_word() -> None:
+    """Each piece repeats the last whole words of the one before it."""
+    splitter = Splitter(6, len, words, 2)
+    text = " ".join(f"w{n}" for n in range(14))
+    assert pieces(splitter, text) == [
+        "w0 w1 w2 w3 w4 w5",
+        "w4 w5 w6 w7 w8 w9",
+        "w8 w9 w10 w11 w12 w13",
+    ]
+
+
+def test_overlap_of_a_text_without_spaces() -> None:
+    """Chinese is repeated from between two characters; a word of Latin letters is never halved."""
+    splitter = Splitter(12, lambda some: len(some.encode()), lambda _: None, 6)
+    assert pieces(splitter, "一二三四五六七八") == ["一二三四", "三四五六", "五六七八"]
+    assert pieces(splitter, "a" * 24) == ["a" * 12, "a" * 12]
+
+
 @given(text=TEXTS, limit=st.integers(1, 12))
 @settings(max_examples=300, deadline=None)
 def test_pieces_are_packed_greedily(text: str, limit: int) -> None:

@@ -285,13 +285,13 @@ def test_bad_byte_on_standard_input_keeps_what_came_before() -> None:
     """What cannot be checked beforehand ends the job where it is bad, and says what is kept."""
     lines = b"".join(b"text %d\n" % number for number in range(5000))
     ran = subprocess.run(
-        [*ELLMENTAL, "embed", "-", "-o", "out"],
+        [*ELLMENTAL, "embed", "-", "-o", "out", "--on-bad", "stop"],
         input=lines + b"caf\xe9\n",
         capture_output=True,
         check=False,
     )
     assert ran.returncode == 5
-    assert b"stdin: line 5001, byte offset" in ran.stderr
+    assert b"stdin: line 5001: byte offset" in ran.stderr
     kept = rows("out")
     assert f"Stopped: {len(kept):,} rows kept".encode() in ran.stderr
     assert json.loads(Path("out/_manifest.json").read_text())["complete"] is False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["differences", "require_agreement"]
 
-_OPTIONS = {"max_tokens": "--max-tokens", "column": "--column", "id": "--id", "store": "--store"}
+_OPTIONS = {"max_tokens": "--split-tokens", "column": "--column", "id": "--id", "store": "--store"}
 _DEFAULTS = {"store": "float32"}
 _SAID_BY_SERVICE = ("model", "revision", "dimensions", "normalised")
 _VARIABLES = {

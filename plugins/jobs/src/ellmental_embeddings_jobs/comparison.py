@@ -49,7 +49,7 @@ def is_unchanged(
     """
     manifest = Manifest.read(folder)
     failures = failed_texts(folder)
-    if manifest is None or any(one.size is None for one in sources) or (retry_failed and failures):
+    if manifest is None or any(one.once for one in sources) or (retry_failed and failures):
         return None
     rows = Prefix(folder, kept)
     failed = 0

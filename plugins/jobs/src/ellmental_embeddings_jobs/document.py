@@ -21,8 +21,8 @@ class Document:
         source: path of its file as given, with forward slashes.
         line: where it begins, counted from 1: the line, or in Parquet the row.
         size: bytes of the file that it took, for the progress bar.
-        markdown: True where headings are to be looked for, and the text's own lines are lines
-            of the file.
+        whole: True where it is a whole file: the text's own lines are lines of the file.
+        markdown: True where headings are to be looked for.
         kept: other columns of its row, by name, as Arrow takes them; they go into every row
             that is made of it.
     """
@@ -32,6 +32,7 @@ class Document:
     source: str
     line: int
     size: int = 0
+    whole: bool = False
     markdown: bool = False
     kept: Mapping[str, object] = field(default_factory=dict)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ellmental_embeddings import EmbeddingError, load_generator
 
+from .asked import Asked, open_input, splitter_for
 from .comparison import is_unchanged
 from .dataset import Manifest
 from .errors import FilesError, JobStopped
@@ -18,22 +19,20 @@ from .job import Job
 from .journal import OutputLock
 from .prices import price_of
 from .reporting import say_finished, say_nothing_to_do, say_stopped
-from .sources import FORMATS, Columns, open_sources
-from .splitting import Splitter
 from .store import Store
 from .target import check_output, choose_target
 from .watching import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from ellmental_embeddings import EmbeddingGenerator
 
     from .dataset.storage import Store as StoreKind
-    from .sources.registry import Opened
+    from .sources import Opened
+    from .splitting import Splitter
 
-__all__ = ["Order", "limit_of", "open_input", "run_embed"]
+__all__ = ["Order", "run_embed"]
 
 _DISTS = ("ellmental-embeddings", "ellmental-embeddings-jobs")
 
@@ -43,11 +42,8 @@ class Order:
     """What the user asked for.
 
     Attributes:
-        sources: files, folders, or ``-``.
+        asked: what is read, and how.
         output: the dataset's folder.
-        column: the texts' column, or None for ``text``.
-        id_column: the ids' column, or None.
-        max_tokens: most tokens of a piece, or None for what the model takes.
         generator: its name, or None for what the settings say.
         overwrite: replace a dataset that is there.
         retry_failed: take up again what failed for good in an earlier run.
@@ -55,11 +51,8 @@ class Order:
         as_json: print events as JSON on stdout.
     """
 
-    sources: tuple[str, ...]
+    asked: Asked
     output: Path
-    column: str | None
-    id_column: str | None
-    max_tokens: int | None
     generator: str | None
     overwrite: bool
     retry_failed: bool
@@ -81,38 +74,23 @@ def run_embed(order: Order) -> bool:
     """
     with OutputLock(order.output):
         check_output(order.output, overwrite=order.overwrite)
-        sources = open_input(order.sources, order.column, order.id_column)
+        sources = open_input(order.asked)
         with load_generator(order.generator) as generator, Interrupts() as interrupts:
             return _run(order, sources, generator, interrupts)
-
-
-def open_input(given: Sequence[str], column: str | None, id_column: str | None) -> Opened:
-    """Find and check all sources.
-
-    Raises:
-        FilesError: naming every file that cannot be used.
-        click.UsageError: a column is named, and no source has any.
-    """
-    sources = open_sources(list(given), Columns(column or "text", id_column))
-    if (column or id_column) and not any(source.has_columns for source in sources):
-        raise click.UsageError(
-            f"--column and --id are for {_column_formats()}: no source has columns."
-        )
-    return sources
 
 
 def _run(
     order: Order, sources: Opened, generator: EmbeddingGenerator, interrupts: Interrupts
 ) -> bool:
-    limit = limit_of(generator, order.max_tokens)
+    splitter = splitter_for(generator, order.asked)
+    kept = sources.kept_fields()
     target = choose_target(
         order.output,
-        _manifest(generator, order, limit),
+        _manifest(generator, order, splitter.limit, kept),
         generator.space,
         overwrite=order.overwrite,
     )
-    _say_what_with(generator, limit, sources)
-    splitter = Splitter(limit, generator.most_tokens, generator.count_tokens)
+    _say_what_with(generator, splitter, sources)
     price = price_of(generator.name, generator.space.model, None)
     watcher = Watcher(_bytes(sources), events=order.as_json, price=price)
     watcher.event(
@@ -123,7 +101,13 @@ def _run(
         resumed=not target.fresh,
     )
     if target.base is not None and target.fresh:
-        failed = is_unchanged(target.base, sources, splitter, retry_failed=order.retry_failed)
+        failed = is_unchanged(
+            target.base,
+            sources,
+            splitter,
+            retry_failed=order.retry_failed,
+            kept=tuple(item.name for item in kept),
+        )
         if failed is not None:
             return say_nothing_to_do(target.base, watcher, failed)
         watcher.say(f"{order.output.as_posix()} is complete, and its input has changed since.")
@@ -132,7 +116,7 @@ def _run(
         sources=sources,
         generator=generator,
         splitter=splitter,
-        store=Store(target, retry_failed=order.retry_failed),
+        store=Store(target, kept=kept, retry_failed=order.retry_failed),
         watcher=watcher,
         interrupts=interrupts,
     )
@@ -153,31 +137,12 @@ def _run_job(job: Job) -> None:
         job.watcher.clear()
 
 
-def _column_formats() -> str:
-    return ", ".join(suffix for suffix, kind in FORMATS.items() if kind.has_columns)
-
-
-def limit_of(generator: EmbeddingGenerator, asked: int | None) -> int | None:
-    """Tokens of a piece: what was asked for, where the model takes that much.
-
-    Raises:
-        click.UsageError: the model takes no such pieces.
-    """
-    takes = generator.limits.tokens_per_text
-    if asked is not None and takes is not None and asked > takes:
-        raise click.UsageError(f"--max-tokens {asked}: {generator.name} takes {takes} at most.")
-    least = generator.count_tokens("a")
-    if asked is not None and least is not None and asked < least:
-        raise click.UsageError(
-            f"--max-tokens {asked}: with {generator.name} one letter is {least} tokens already."
-        )
-    return asked or takes
-
-
-def _say_what_with(generator: EmbeddingGenerator, limit: int | None, sources: Opened) -> None:
-    fits = "texts are not split (the limit is not known; see --max-tokens)"
-    if limit is not None:
-        fits = f"pieces of at most {limit:,} tokens"
+def _say_what_with(generator: EmbeddingGenerator, splitter: Splitter, sources: Opened) -> None:
+    fits = "texts are not split (the limit is not known; see --split-tokens)"
+    if splitter.limit is not None:
+        fits = f"pieces of at most {splitter.limit:,} tokens"
+    if splitter.overlap:
+        fits += f", {splitter.overlap:,} of them from the piece before"
     click.echo(f"generator: {generator.summary}, {fits}", err=True)
     for note in sources.notes:
         click.echo(f"note: {note}", err=True)
@@ -189,15 +154,11 @@ def _bytes(sources: Opened) -> int | None:
     return sum(known) if len(known) == len(sizes) else None
 
 
-def _manifest(generator: EmbeddingGenerator, order: Order, limit: int | None) -> Manifest:
+def _manifest(
+    generator: EmbeddingGenerator, order: Order, limit: int | None, kept: list[Any]
+) -> Manifest:
     return Manifest(
         generator=generator.name,
         versions={dist: version(dist) for dist in (*_DISTS, generator.dist)},
-        settings={
-            "max_tokens": limit,
-            "column": order.column,
-            "id": order.id_column,
-            "store": order.store,
-            "sources": list(order.sources),
-        },
+        settings={**order.asked.settings(limit, kept), "store": order.store},
     )

@@ -149,7 +149,7 @@ class Job:
 
     def _items(self, source: Source) -> Iterator[Item | None]:
         """What a source yields, and None where it has nothing yet."""
-        items = iter(source.read() if source.size is not None else patient_items(source.read()))
+        items = iter(patient_items(source.read()) if source.once else source.read())
         while True:
             self.interrupts.reading = True
             try:

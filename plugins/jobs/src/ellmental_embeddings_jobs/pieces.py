@@ -25,7 +25,7 @@ def pieces_of(document: Document, splitter: Splitter) -> Iterator[Piece]:
     for number, (start, end) in enumerate(
         splitter.split(document.text, markdown=document.markdown)
     ):
-        if document.markdown:
+        if document.whole:
             line += document.text.count("\n", counted, start)
             counted = start
         yield Piece(document=document, number=number, start=start, end=end, line=line)

@@ -10,14 +10,13 @@ import click
 
 from ellmental_embeddings import Estimate, load_generator
 
+from .asked import Asked, open_input, splitter_for
 from .distinct import Distinct
 from .document import Blank, Document
-from .embedding import limit_of, open_input
 from .errors import FilesError
 from .naming import counted
 from .pieces import pieces_of
 from .prices import Price, price_of
-from .splitting import Splitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from ellmental_embeddings import EmbeddingGenerator
 
     from .sources import Source
+    from .splitting import Splitter
 
 __all__ = ["Planned", "run_plan"]
 
@@ -38,19 +38,13 @@ class Planned:
     """What the user asked for.
 
     Attributes:
-        sources: files, folders, or ``-``.
-        column: the texts' column, or None for ``text``.
-        id_column: the ids' column, or None.
-        max_tokens: most tokens of a piece, or None for what the model takes.
+        asked: what is read, and how.
         generator: its name, or None for what the settings say.
         price: dollars for a million tokens, or None for what the table says.
         as_json: print it as JSON on stdout.
     """
 
-    sources: tuple[str, ...]
-    column: str | None
-    id_column: str | None
-    max_tokens: int | None
+    asked: Asked
     generator: str | None
     price: float | None
     as_json: bool
@@ -96,13 +90,12 @@ def run_plan(asked: Planned) -> None:
         FilesError: the input cannot be used.
         EmbeddingError: there is no generator, or it cannot plan.
     """
-    sources = open_input(asked.sources, asked.column, asked.id_column)
+    sources = open_input(asked.asked)
     with load_generator(asked.generator) as generator, Distinct() as distinct:
         click.echo(f"generator: {generator.summary}", err=True)
         for note in sources.notes:
             click.echo(f"note: {note}", err=True)
-        limit = limit_of(generator, asked.max_tokens)
-        splitter = Splitter(limit, generator.most_tokens, generator.count_tokens)
+        splitter = splitter_for(generator, asked.asked)
         reading = _Reading(sources, splitter, distinct)
         estimate = generator.estimate(reading.texts())
         price = price_of(generator.name, generator.space.model, asked.price)

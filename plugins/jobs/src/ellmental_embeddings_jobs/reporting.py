@@ -30,7 +30,8 @@ def say_stopped(job: Job, error: BaseException) -> bool:
     if keeps:
         watcher.say(f"Stopped: {counted(rows, 'row')} kept in {folder}, which is incomplete.")
         more = f"{waiting:,} more in its journal. " if waiting else ""
-        watcher.say(f"{more}The same command goes on from there.")
+        again = ", given the same input again," if any(one.once for one in job.sources) else ""
+        watcher.say(f"{more}The same command{again} goes on from there.")
     else:
         target.give_up()
         watcher.say("Stopped: no row was finished, nothing is kept.")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+from .options import input_options
+
+if TYPE_CHECKING:
+    from ..asked import Asked
 
 __all__ = ["embed"]
 
 
 @click.command()
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@input_options
 @click.option(
     "-o",
     "--output",
@@ -19,20 +24,6 @@ __all__ = ["embed"]
     metavar="OUT",
     type=click.Path(path_type=Path),
     help="Folder of the dataset; where a job has begun it, this one goes on.",
-)
-@click.option(
-    "--column",
-    metavar="NAME",
-    help="Column of the texts (.csv, .jsonl, .parquet).  [default: text]",
-)
-@click.option(
-    "--id", "id_column", metavar="NAME", help="Column of the ids.  [default: the row's place]"
-)
-@click.option(
-    "--max-tokens",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Most tokens of a piece.  [default: what the model takes]",
 )
 @click.option(
     "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
@@ -51,11 +42,8 @@ __all__ = ["embed"]
 def embed(
     context: click.Context,
     *,
-    sources: tuple[str, ...],
+    asked: Asked,
     output: Path,
-    column: str | None,
-    id_column: str | None,
-    max_tokens: int | None,
     generator: str | None,
     overwrite: bool,
     retry_failed: bool,
@@ -64,8 +52,10 @@ def embed(
 ) -> None:
     """Embed files into a dataset of vectors.
 
-    SOURCE is a .txt (a document a line), .md (a document), .csv, .jsonl or .parquet file, a
-    folder (its .txt and .md files, at any depth), or - for lines from standard input.
+    SOURCE is a .txt (a document a line), .md (a document), .csv, .tsv, .jsonl, .parquet or .arrow
+    file, a SQLite or DuckDB file with --query, a folder (its .txt and .md files, at any depth), a
+    pattern in quotation marks, or - for lines from standard input. Text, CSV, TSV and JSON Lines
+    may be packed: .gz, .zst.
 
     A document longer than the model takes is cut into pieces, at the ends of paragraphs and
     sentences; each row says where it stands. OUT is a folder of Parquet files with the columns
@@ -82,16 +72,14 @@ def embed(
       ellmental embed handbook/ faq.md -o vectors
       ellmental embed reviews.csv --column review --id review_id -o vectors
       EMBEDDING_GENERATOR=OPENAI ellmental embed articles.parquet -o vectors --overwrite
-      zcat log.gz | ellmental embed - -o vectors
+      ellmental embed 'logs/**/*.jsonl.gz' --keep day,user -o vectors
+      ellmental embed shop.db --query "select id, body as text from reviews order by id" -o vectors
     """  # noqa: D301 - click's own mark for lines to keep
     from ..embedding import Order, run_embed
 
     order = Order(
-        sources=sources,
+        asked=asked,
         output=output,
-        column=column,
-        id_column=id_column,
-        max_tokens=max_tokens,
         generator=generator,
         overwrite=overwrite,
         retry_failed=retry_failed,

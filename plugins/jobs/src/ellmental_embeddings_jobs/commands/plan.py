@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from .options import input_options
+
+if TYPE_CHECKING:
+    from ..asked import Asked
 
 __all__ = ["plan"]
 
 
 @click.command()
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "--column",
-    metavar="NAME",
-    help="Column of the texts (.csv, .jsonl, .parquet).  [default: text]",
-)
-@click.option(
-    "--id", "id_column", metavar="NAME", help="Column of the ids.  [default: the row's place]"
-)
-@click.option(
-    "--max-tokens",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Most tokens of a piece.  [default: what the model takes]",
-)
+@input_options
 @click.option(
     "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
 )
@@ -35,10 +28,7 @@ __all__ = ["plan"]
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON on stdout.")
 def plan(
     *,
-    sources: tuple[str, ...],
-    column: str | None,
-    id_column: str | None,
-    max_tokens: int | None,
+    asked: Asked,
     generator: str | None,
     price: float | None,
     as_json: bool,
@@ -60,10 +50,7 @@ def plan(
 
     run_plan(
         Planned(
-            sources=sources,
-            column=column,
-            id_column=id_column,
-            max_tokens=max_tokens,
+            asked=asked,
             generator=generator,
             price=price,
             as_json=as_json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..values import plain_values
 from .manifest import part_name
 from .part import COLUMNS, values_of
 from .vectors import batches, open_part
@@ -77,7 +78,7 @@ class Prefix:
                 for batch in batches(file, path, _ROWS, [*COLUMNS, *self._kept]):
                     found = dict(zip(batch.schema.names, batch.columns, strict=True))
                     columns = [found[name].to_pylist() for name in COLUMNS]
-                    kept = [found[name].to_pylist() for name in self._kept]
+                    kept = [plain_values(found[name]) for name in self._kept]
                     others = zip(*kept, strict=True) if kept else iter([()] * len(batch))
                     for values, other in zip(zip(*columns, strict=True), others, strict=True):
                         yield number, row, values, other

@@ -1,8 +1,9 @@
-"""Files in: one module a format, and the registry that chooses by a file's ending."""
+"""Files in: one module a format, and the registry that finds them."""
 
 from __future__ import annotations
 
 from .base import Columns, Source
-from .registry import FORMATS, open_sources
+from .formats import ENDINGS, FORMATS
+from .registry import Opened, Reading, open_sources
 
-__all__ = ["FORMATS", "Columns", "Source", "open_sources"]
+__all__ = ["ENDINGS", "FORMATS", "Columns", "Opened", "Reading", "Source", "open_sources"]

@@ -1,22 +1,23 @@
-"""``.csv``: a header row, then a document a record."""
+"""``.csv`` and ``.tsv``: a header row, then a document a record."""
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..document import Blank, Failure
+from ..document import Blank
 from ..errors import FilesError
 from ..naming import counted
-from .base import MAX_TEXT, Source, document_or_failure
-from .utf8 import check_utf8, numbered_lines
+from .base import MAX_TEXT, Source, Unusable
+from .streams import open_stream
+from .utf8 import BadLine, check_text, numbered_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..document import Item
 
-__all__ = ["CsvSource"]
+__all__ = ["CsvSource", "TsvSource"]
 
 
 class CsvSource(Source):
@@ -24,58 +25,63 @@ class CsvSource(Source):
 
     __slots__ = ()
     has_columns: ClassVar[bool] = True
+    delimiter: ClassVar[str] = ","
 
     def check(self) -> None:
-        """The whole file is UTF-8, and its header has the columns that were asked for."""
-        check_utf8(self.path, self.name)
-        with self.path.open("rb") as stream:
-            self._columns(_Records(numbered_lines(stream, self.name), self.name).header())
+        """It is text, and its header has the columns that were asked for."""
+        check_text(self)
+        with open_stream(self) as stream:
+            lines = numbered_lines(stream, self.name)
+            self._require(_Records(lines, self.name, self.delimiter).header())
 
-    def read(self) -> Iterator[Item]:
+    def fields(self) -> list[Any]:
+        """Strings: the format knows nothing else."""
+        import pyarrow as pa
+
+        return [pa.field(name, pa.string()) for name in self.columns.keep]
+
+    def items(self) -> Iterator[Item]:
         """One document a record; its line is the one where the record begins."""
-        with self.path.open("rb") as stream:
-            records = _Records(numbered_lines(stream, self.name), self.name)
+        with open_stream(self) as stream:
+            records = _Records(numbered_lines(stream, self.name), self.name, self.delimiter)
             header = records.header()
-            text, identifier = self._columns(header)
+            self._require(header)
+            text = header.index(self.columns.text)
+            identifier = None if self.columns.id is None else header.index(self.columns.id)
+            keep = [(name, header.index(name)) for name in self.columns.keep]
             for record in records:
                 if isinstance(record, str):
-                    yield self._failure(records, record)
+                    yield self.failure(records.line, record, records.size)
                 elif not record:
                     yield Blank(records.size)
                 elif len(record) != len(header):
                     fields = f"{counted(len(record), 'field')} where the header has {len(header)}"
-                    yield self._failure(records, fields)
+                    yield self.failure(records.line, fields, records.size)
                 else:
-                    yield document_or_failure(
+                    yield self.row(
                         record[text],
                         identifier=None if identifier is None else record[identifier],
-                        has_id=identifier is not None,
-                        source=self.name,
                         line=records.line,
                         size=records.size,
+                        kept={name: record[place] for name, place in keep},
                     )
 
-    def _failure(self, records: _Records, reason: str) -> Failure:
-        return Failure(
-            id=None, source=self.name, line=records.line, reason=reason, size=records.size
-        )
+    def _require(self, header: list[str]) -> None:
+        try:
+            self.columns.require(self.name, header)
+        except Unusable as error:
+            if len(header) == 1 and any(mark in header[0] for mark in ";,\t|"):
+                kind = "commas separate" if self.delimiter == "," else "tabs separate"
+                hint = f" Only {kind} columns: is this another format?"
+                raise Unusable(error.message + hint) from None
+            raise
 
-    def _columns(self, header: list[str]) -> tuple[int, int | None]:
-        for column in self.columns.wanted:
-            if header.count(column) == 1:
-                continue
-            if column in header:
-                raise FilesError(f"{self.name} has more than one column {column!r}.")
-            one = len(header) == 1 and any(mark in header[0] for mark in ";\t|")
-            hint = " Only commas separate columns: is this another format?" if one else ""
-            option = "--column" if column == self.columns.text else "--id"
-            raise FilesError(
-                f"{self.name} has no column {column!r}. Its columns: {', '.join(header)}. "
-                f"Choose one with {option}.{hint}"
-            )
-        identifier = self.columns.id
-        text = header.index(self.columns.text)
-        return text, None if identifier is None else header.index(identifier)
+
+class TsvSource(CsvSource):
+    """The same with tabs."""
+
+    __slots__ = ()
+    delimiter: ClassVar[str] = "\t"
 
 
 class _Records:
@@ -84,34 +90,42 @@ class _Records:
     Iterating yields a list of fields, or a string: why there is no record.
     """
 
-    def __init__(self, lines: Iterator[tuple[int, str, int]], name: str) -> None:
+    def __init__(self, lines: Iterator[tuple[int, str, int]], name: str, delimiter: str) -> None:
         # Process-wide, and only ever raised: the default refuses fields over 128 KiB.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_TEXT))
         self._name = name
         self._taken = 0
-        self._reader = csv.reader(self._feed(lines), strict=True)
+        self._bad: list[str] = []
+        self._reader = csv.reader(self._feed(lines), strict=True, delimiter=delimiter)
         self.line = 1
         self.size = 0
 
     def _feed(self, lines: Iterator[tuple[int, str, int]]) -> Iterator[str]:
-        for _, text, size in lines:
+        for number, text, size in lines:
             self._taken += size
-            yield text
+            if isinstance(text, BadLine):
+                inside = "" if number == self.line else f"line {number}, "
+                self._bad.append(inside + text.reason)
+            yield str(text)
 
     def header(self) -> list[str]:
         """The first record.
 
         Raises:
-            FilesError: when there is none.
+            Unusable: when there is none.
         """
-        first = next(iter(self), [])
-        if isinstance(first, str) or not first:
-            raise FilesError(f"{self._name}: line 1 is no header row with the columns' names.")
-        return first
+        for first in self:
+            if isinstance(first, str):
+                raise Unusable(f"{self._name}: line 1 is no header row: {first}")
+            if first:
+                return first
+            break
+        raise Unusable(f"{self._name}: line 1 is no header row with the columns' names.")
 
     def __iter__(self) -> Iterator[list[str] | str]:
         while True:
             before = self._taken
+            self._bad.clear()
             self.line = self._reader.line_num + 1
             record: list[str] | str
             try:
@@ -121,7 +135,7 @@ class _Records:
             except csv.Error as error:
                 record = self._explain(error)
             self.size = self._taken - before
-            yield record
+            yield self._bad[0] if self._bad else record
 
     def _explain(self, error: csv.Error) -> str:
         reason = str(error)

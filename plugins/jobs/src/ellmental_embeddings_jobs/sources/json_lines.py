@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..document import Blank, Failure
-from ..errors import FilesError
-from .base import Source, document_or_failure
-from .utf8 import check_utf8, numbered_lines
+from ..document import Blank
+from .base import Source, Unusable
+from .inference import inferred_fields
+from .streams import open_stream
+from .utf8 import BadLine, check_text, numbered_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..document import Document, Item
+    from ..document import Document, Failure, Item
 
 __all__ = ["JsonLinesSource"]
 
@@ -25,56 +26,75 @@ class JsonLinesSource(Source):
     has_columns: ClassVar[bool] = True
 
     def check(self) -> None:
-        """The whole file is UTF-8, and its first line has the columns that were asked for."""
-        check_utf8(self.path, self.name)
-        with self.path.open("rb") as stream:
+        """It is text, and its first line has the columns that were asked for."""
+        check_text(self)
+        with open_stream(self) as stream:
             for number, line, _ in numbered_lines(stream, self.name):
                 if not line.isspace():
                     self._check_first(number, line)
                     return
 
-    def read(self) -> Iterator[Item]:
+    def fields(self) -> list[Any]:
+        """Types that hold every value of the file, which is read for that; stdin: strings."""
+        import pyarrow as pa
+
+        if self.once:
+            return [pa.field(name, pa.string()) for name in self.columns.keep]
+        return inferred_fields(self._objects(), self.columns.keep)
+
+    def items(self) -> Iterator[Item]:
         """One document a line."""
-        with self.path.open("rb") as stream:
+        with open_stream(self) as stream:
             for number, line, size in numbered_lines(stream, self.name):
                 yield Blank(size) if line.isspace() else self._item(number, line, size)
 
+    def _objects(self) -> Iterator[dict[str, object]]:
+        with open_stream(self) as stream:
+            for _, line, _ in numbered_lines(stream, self.name):
+                value = _parsed(line)
+                if isinstance(value, dict):
+                    yield value
+
     def _check_first(self, number: int, line: str) -> None:
         value = _parsed(line)
+        if isinstance(line, BadLine):
+            return  # a later one may be better
         if isinstance(value, _Invalid):
-            raise FilesError(f"{self.name}: line {number} is {value}. Every line is to be JSON.")
-        if isinstance(value, str) and self.columns.id is None:
+            raise Unusable(f"{self.name}: line {number} is {value}. Every line is to be JSON.")
+        if isinstance(value, str) and len(self.columns.wanted) == 1:
             return
         if not isinstance(value, dict):
-            raise FilesError(
-                f"{self.name}: line {number} is {_called(value)}, where an object is needed"
-                f"{', since --id names a column.' if self.columns.id else ' (or a string).'}"
+            named = [self.columns.option(name) for name in self.columns.wanted[1:]]
+            why = f", since {named[0]} names a column." if named else " (or a string)."
+            raise Unusable(
+                f"{self.name}: line {number} is {_called(value)}, where an object is needed{why}"
             )
+        # What is kept may be missing in any line: then it is null.
         for column in self.columns.wanted:
-            if column not in value:
-                option = "--column" if column == self.columns.text else "--id"
-                raise FilesError(
+            if column not in value and column not in self.columns.keep:
+                raise Unusable(
                     f"{self.name} has no column {column!r}: line {number} has "
-                    f"{', '.join(value) or 'none'}. Choose one with {option}."
+                    f"{', '.join(value) or 'none'}. Choose one with "
+                    f"{self.columns.option(column)}."
                 )
 
     def _item(self, number: int, line: str, size: int) -> Document | Failure:
+        if isinstance(line, BadLine):
+            return self.failure(number, line.reason, size)
         value = _parsed(line)
         if isinstance(value, dict) and self.columns.text not in value:
             value = _Invalid(f"without the column {self.columns.text!r}")
         elif not isinstance(value, dict | str | _Invalid):
             value = _Invalid(f"{_called(value)} where an object or a string is needed")
         if isinstance(value, _Invalid):
-            return Failure(id=None, source=self.name, line=number, reason=str(value), size=size)
-        has_id = self.columns.id is not None
+            return self.failure(number, str(value), size)
         row = value if isinstance(value, dict) else {self.columns.text: value}
-        return document_or_failure(
+        return self.row(
             row[self.columns.text],
-            identifier=row.get(self.columns.id) if self.columns.id is not None else None,
-            has_id=has_id,
-            source=self.name,
+            identifier=None if self.columns.id is None else row.get(self.columns.id),
             line=number,
             size=size,
+            kept={name: row.get(name) for name in self.columns.keep},
         )
 
 

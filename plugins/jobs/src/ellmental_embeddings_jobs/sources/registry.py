@@ -2,115 +2,234 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from ..document import Failure
 from ..errors import FilesError
-from .comma_separated import CsvSource
-from .json_lines import JsonLinesSource
-from .lines import LinesSource, StdinSource
-from .markdown import MarkdownSource
-from .parquet import ParquetSource
+from .base import Columns, Source, Unusable
+from .formats import ENDINGS, FORMATS, IN_FOLDERS, format_of, kind_of, packing_of
+from .unusable import UnusableSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from .base import Columns, Source
-
-__all__ = ["FORMATS", "STDIN", "Opened", "open_sources"]
+__all__ = ["STDIN", "Opened", "Reading", "open_sources"]
 
 STDIN = "-"
 
-FORMATS: dict[str, type[Source]] = {
-    ".txt": LinesSource,
-    ".md": MarkdownSource,
-    ".csv": CsvSource,
-    ".jsonl": JsonLinesSource,
-    ".parquet": ParquetSource,
-}
-"""A file's ending -> how it is read."""
-
-_IN_FOLDERS = (".txt", ".md")
 _SHOWN = 10
+_FOR_STDIN = ("txt", "md", "csv", "tsv", "jsonl")
 
 
-class Opened(list["Source"]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How sources are read.
+
+    Attributes:
+        columns: which columns.
+        per_file: a text file is one document, and not one a line.
+        query: what is asked of databases.
+        format: the format of all files, whatever their endings.
+        on_bad: whether a row or a file that cannot be read is noted and passed over, or ends
+            everything before anything is paid for.
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    per_file: bool = False
+    query: str | None = None
+    format: str | None = None
+    on_bad: Literal["skip", "stop"] = "skip"
+
+
+class Opened(list[Source]):
     """The files to read, and what was passed over on the way to them.
 
     Attributes:
+        reading: how they are read.
         notes: one line each, for people.
+        problems: why files, or all of it, cannot be used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
         super().__init__()
+        self.reading = reading
         self.notes: list[str] = []
+        self.problems: list[str] = []
+        self._seen: set[Path] = set()
+
+    def kept_fields(self) -> list[Any]:
+        """The Arrow fields of the kept columns, over all sources; null where one has none.
+
+        Raises:
+            FilesError: when two sources have values that no type holds.
+        """
+        import pyarrow as pa
+
+        columns = self.reading.columns
+        if not columns.keep:
+            return []
+        schema = pa.schema([])
+        for source in self:
+            try:
+                found = pa.schema(source.fields())
+                schema = pa.unify_schemas([schema, found], promote_options="permissive")
+            except OSError as error:
+                raise FilesError(f"{source.name} cannot be read: {error}") from None
+            except pa.ArrowException as error:
+                raise FilesError(
+                    f"{source.name}: a column to keep has another type here than in the "
+                    f"sources before it: {error}"
+                ) from None
+        fields = [_nullable(schema.field(name)) for name in columns.keep if name in schema.names]
+        columns.types.update({item.name: item.type for item in fields})
+        return fields
+
+    def add(self, path: Path, *, found: bool) -> None:
+        """Open and check a file; what is wrong with it is noted.
+
+        Args:
+            path: the file.
+            found: True where the user did not name it: an empty one is passed over then.
+        """
+        name = _posix(path)
+        real = path.resolve()
+        if real in self._seen:
+            self.notes.append(f"{name} was named twice: read once")
+            return
+        try:
+            if found and path.stat().st_size == 0:
+                self.notes.append(f"{name} is empty: passed over")
+                return
+            source = self._source(path, name)
+            source.check()
+        except Unusable as error:
+            if self.reading.on_bad == "stop":
+                self.problems.append(error.message)
+                return
+            columns = self.reading.columns
+            source = UnusableSource(path, name, columns, reason=error.message)
+        except FilesError as error:
+            self.problems.append(error.message)
+            return
+        except OSError as error:
+            self.problems.append(f"{name} cannot be read: {error.strerror or error}")
+            return
+        self._seen.add(real)
+        self.append(source)
+
+    def add_stdin(self) -> None:
+        """Read standard input, too: it cannot be checked before."""
+        name = self.reading.format or "txt"
+        if name not in _FOR_STDIN:
+            known = ", ".join(_FOR_STDIN)
+            raise FilesError(f"{name} cannot be read from standard input. Known there: {known}.")
+        self.append(self._make(name, Path(STDIN), "stdin", once=True))
+
+    def _source(self, path: Path, name: str) -> Source:
+        if not path.exists():
+            raise FilesError(f"{name} does not exist.")
+        if not path.is_file():  # a pipe could be read once only, and is checked before
+            raise FilesError(
+                f"{name} is no regular file. A pipe is read as -: ... | ellmental embed -"
+            )
+        kind, suffix = format_of(path, self.reading.format)
+        if kind is None:
+            raise FilesError(
+                f"{name}: files ending in {suffix or 'nothing'} are not read. Known: "
+                f"{', '.join(ENDINGS)}, and folders of .txt and .md. --format says what it is."
+            )
+        if packing_of(path) and not FORMATS[kind].may_be_packed:
+            raise FilesError(f"{name}: a {kind} file cannot be read packed. Unpack it first.")
+        return self._make(kind, path, name)
+
+    def _make(self, kind: str, path: Path, name: str, *, once: bool = False) -> Source:
+        reading = self.reading
+        return kind_of(kind, per_file=reading.per_file)(
+            path,
+            name,
+            reading.columns,
+            compression=None if once else packing_of(path),
+            once=once,
+            stops=reading.on_bad == "stop",
+            query=reading.query,
+        )
 
 
-def open_sources(given: list[str], columns: Columns) -> Opened:
+def open_sources(given: Sequence[str], reading: Reading) -> Opened:
     """Find all files, and check every one of them before anything is paid for.
 
-    Folders give their .txt and .md files, at any depth, in sorted order; hidden files and
-    folders are passed over. A file that comes twice is read once.
+    Folders give their text and Markdown files, at any depth, in sorted order; patterns
+    (``*``, ``?``, ``[...]``, ``**``) the files they match. Hidden files and folders are passed
+    over. A file that comes twice is read once.
 
     Raises:
-        FilesError: naming every file that cannot be used at once.
+        FilesError: naming every file that cannot be used at once; where rows that cannot be
+            read are to end everything, naming the first of each file.
     """
-    opened = Opened()
-    problems: list[str] = []
-    seen: set[Path] = set()
+    opened = Opened(reading)
     for name in given:
         try:
-            _open_one(name, columns, opened, seen, problems)
+            _open_one(name, opened)
         except FilesError as error:
-            problems.append(error.message)
-    if problems:
-        more = len(problems) - _SHOWN
-        shown = problems[:_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
+            opened.problems.append(error.message)
+    unusable = [source.reason for source in opened if isinstance(source, UnusableSource)]
+    if len(unusable) == len(opened):
+        opened.problems.extend(unusable)
+    if reading.on_bad == "stop":
+        opened.problems.extend(_bad_rows(opened))
+    if opened.problems:
+        more = len(opened.problems) - _SHOWN
+        shown = opened.problems[:_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
         raise FilesError("\n".join([*shown, "Nothing was embedded."]))
     return opened
 
 
-def _open_one(
-    name: str, columns: Columns, opened: Opened, seen: set[Path], problems: list[str]
-) -> None:
+def _open_one(name: str, opened: Opened) -> None:
     path = Path(name)
     if name == STDIN:
-        opened.append(StdinSource(path, "stdin", columns))
+        opened.add_stdin()
     elif path.is_dir():
-        _open_folder(path, columns, opened, seen, problems)
+        _open_folder(path, opened)
+    elif glob.has_magic(name) and not path.exists():
+        _open_pattern(name, opened)
     else:
-        source = _source(path, columns)
-        _check(source)
-        _add(source, opened, seen)
+        opened.add(path, found=False)
 
 
-def _open_folder(
-    folder: Path, columns: Columns, opened: Opened, seen: set[Path], problems: list[str]
-) -> None:
+def _open_pattern(pattern: str, opened: Opened) -> None:
     found = 0
-    others = dict.fromkeys(sorted(set(FORMATS) - set(_IN_FOLDERS)), 0)
-    for path in _walk(folder, problems):
-        suffix = path.suffix.lower()
-        if suffix in others:
-            others[suffix] += 1
-        if suffix not in _IN_FOLDERS:
+    # Path.glob takes no absolute pattern.
+    for path in map(Path, sorted(glob.glob(pattern, recursive=True))):  # noqa: PTH207
+        if not path.is_file():
+            continue
+        if format_of(path, opened.reading.format)[0] is None:
+            opened.notes.append(f"{_posix(path)}: its format is not known, passed over")
             continue
         found += 1
-        if path.stat().st_size == 0:
-            opened.notes.append(f"{_posix(path)} is empty: passed over")
-            continue
-        source = _source(path, columns)
-        try:
-            _check(source)
-        except FilesError as error:
-            problems.append(error.message)
-        _add(source, opened, seen)
-    skipped = ", ".join(f"{count} {suffix}" for suffix, count in others.items() if count)
-    if skipped:
+        opened.add(path, found=True)
+    if not found:
+        raise FilesError(f"{pattern}: no file that can be read matches this pattern.")
+
+
+def _open_folder(folder: Path, opened: Opened) -> None:
+    found = 0
+    others: dict[str, int] = {}
+    for path in _walk(folder, opened.problems):
+        kind, suffix = format_of(path, None)
+        if kind in IN_FOLDERS:
+            found += 1
+            opened.add(path, found=True)
+        elif kind is not None:
+            others[suffix] = others.get(suffix, 0) + 1
+    if others:
+        skipped = ", ".join(f"{others[suffix]} {suffix}" for suffix in sorted(others))
         opened.notes.append(
-            f"{_posix(folder)}: of a folder, .txt and .md are read; "
-            f"passed over: {skipped} (name them to embed them)"
+            f"{_posix(folder)}: of a folder, .txt and .md are read; passed over: {skipped} "
+            f"(name them to embed them, as in '{_posix(folder)}/**/*{min(others)}')"
         )
     if not found:
         raise FilesError(f"{_posix(folder)}: no .txt or .md file in this folder.")
@@ -128,35 +247,28 @@ def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
                 yield path
 
 
-def _source(path: Path, columns: Columns) -> Source:
-    kind = FORMATS.get(path.suffix.lower())
-    name = _posix(path)
-    if not path.exists():
-        raise FilesError(f"{name} does not exist.")
-    if kind is None:
-        raise FilesError(
-            f"{name}: files ending in {path.suffix or 'nothing'} are not read. "
-            f"Known: {', '.join(FORMATS)}, and folders of .txt and .md."
-        )
-    if not path.is_file():  # a pipe could be read once only, and is checked before it is read
-        raise FilesError(f"{name} is no regular file. A pipe is read as -: ... | ellmental embed -")
-    return kind(path, name, columns)
+def _bad_rows(sources: Opened) -> Iterator[str]:
+    """Why the first bad row of each source cannot be read; standard input is not asked."""
+    for source in sources:
+        if source.once:
+            continue
+        try:
+            for item in source.items():
+                if isinstance(item, Failure):
+                    yield f"{source.name}: {source.unit} {item.line}: {item.reason}"
+                    break
+        except OSError as error:
+            yield f"{source.name} cannot be read: {error.strerror or error}"
+        except FilesError as error:
+            yield error.message
 
 
-def _check(source: Source) -> None:
-    try:
-        source.check()
-    except OSError as error:
-        raise FilesError(f"{source.name} cannot be read: {error.strerror or error}") from None
+def _nullable(item: Any) -> Any:
+    """A field that can be null; one without any value is of strings."""
+    import pyarrow as pa
 
-
-def _add(source: Source, opened: Opened, seen: set[Path]) -> None:
-    real = source.path.resolve()
-    if real in seen:
-        opened.notes.append(f"{source.name} was named twice: read once")
-        return
-    seen.add(real)
-    opened.append(source)
+    kind = pa.string() if pa.types.is_null(item.type) else item.type
+    return pa.field(item.name, kind)
 
 
 def _posix(path: Path) -> str:

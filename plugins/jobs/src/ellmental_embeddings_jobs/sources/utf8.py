@@ -4,111 +4,111 @@ from __future__ import annotations
 
 import codecs
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from ..errors import FilesError
-from .base import MAX_TEXT
+from .base import MAX_TEXT, Unusable
+from .streams import open_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
-__all__ = ["check_utf8", "decode", "numbered_lines", "without_mark"]
+    from .base import Source
+    from .streams import Stream
+
+__all__ = ["BadLine", "check_text", "decode", "numbered_lines", "without_mark"]
 
 _CHUNK = 1024 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def check_utf8(path: Path, name: str) -> None:
-    """Read a whole file once: not empty, not binary, UTF-8 from end to end.
+class BadLine(str):
+    """A line that cannot be used, with its unreadable bytes replaced.
 
-    Costs about a second a gigabyte, and spares finding the bad byte after hours.
-
-    Raises:
-        FilesError: naming the line and the byte, and how to convert the file.
-        OSError: when the file cannot be read.
+    Attributes:
+        reason: why.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    done, lines = 0, 1
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            if done == 0:
-                _refuse_binary(chunk, name)
-            pending = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                lines += chunk.count(b"\n", 0, max(error.start - pending, 0))
-                raise _not_utf8(error, name, lines, done - pending + error.start) from None
-            done += len(chunk)
-            lines += chunk.count(b"\n")
-    pending = len(decoder.getstate()[0])
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error, name, lines, done - pending) from None
-    if done == 0:
-        raise FilesError(f"{name} is empty: there is nothing to embed in it.")
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, text: str, reason: str) -> Self:
+        """A line and what is wrong with it."""
+        line = super().__new__(cls, text)
+        line.reason = reason
+        return line
 
 
-def numbered_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str, int]]:
-    r"""Yield (line counted from 1, text with its line end, bytes) of each line.
-
-    Lines end with ``\n`` alone or ``\r\n``. A byte order mark at the very start is left out.
+def check_text(source: Source) -> None:
+    """Look at the first megabyte of a text file.
 
     Raises:
-        FilesError: when a line is not UTF-8, or longer than MAX_TEXT.
+        Unusable: when it is empty, binary, or UTF-16.
+        FilesError: when it is packed and damaged.
+        OSError: when it cannot be read.
+    """
+    if source.once:
+        return
+    with open_stream(source) as stream:
+        _refuse_binary(stream.read(_CHUNK), source.name)
+
+
+def numbered_lines(stream: Stream, name: str) -> Iterator[tuple[int, str, int]]:
+    r"""Yield (line counted from 1, text with its line end, bytes of the file) of each line.
+
+    Lines end with ``\n`` alone or ``\r\n``. A byte order mark at the very start is left out. A
+    line that is not UTF-8 or longer than MAX_TEXT is a ``BadLine``; of a long one no more than
+    that is ever held.
+
+    Raises:
+        FilesError: when a packed file is damaged.
     """
     offset = 0
     for number in count(1):
         raw = stream.readline(MAX_TEXT + 1)
         if not raw:
             return
-        if len(raw) > MAX_TEXT:
-            raise FilesError(
-                f"{name}: line {number} is longer than {MAX_TEXT:,} bytes. "
-                "A text is a line: is this a text file?"
+        length, line = len(raw), ""
+        if length > MAX_TEXT:
+            while not raw.endswith(b"\n") and (raw := stream.readline(_CHUNK)):
+                length += len(raw)
+            line = BadLine(
+                "\n",
+                f"a line of {length:,} bytes: a text may have {MAX_TEXT:,}. Is it a text file?",
             )
-        text = decode(raw, name, line=number, offset=offset)
-        yield number, without_mark(text) if number == 1 else text, len(raw)
-        offset += len(raw)
+        else:
+            line = decode(raw, name, offset)
+        yield number, without_mark(line) if number == 1 else line, stream.taken(length)
+        offset += length
 
 
-def decode(raw: bytes, name: str, *, line: int = 1, offset: int = 0) -> str:
-    """Decode bytes that begin at a line and an offset of a file.
-
-    Raises:
-        FilesError: when they are not UTF-8.
-    """
+def decode(raw: bytes, name: str, offset: int = 0) -> str:
+    """The text of bytes that begin at an offset of a file; a BadLine where they are not UTF-8."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        lines = line + raw.count(b"\n", 0, error.start)
-        raise _not_utf8(error, name, lines, offset + error.start) from None
+        byte = raw[error.start]
+        reason = (
+            f"byte offset {offset + error.start} (0x{byte:02x}): not UTF-8. "
+            f"If the file is in Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {name} > converted"
+        )
+        return BadLine(raw.decode("utf-8", "replace"), reason)
 
 
 def without_mark(text: str) -> str:
     """The text without a byte order mark at its start."""
-    return text.removeprefix("\ufeff")
+    return text if isinstance(text, BadLine) else text.removeprefix("\ufeff")
 
 
 def _refuse_binary(chunk: bytes, name: str) -> None:
+    if not chunk:
+        raise Unusable(f"{name} is empty: there is nothing to embed in it.")
     if chunk.startswith(_UTF16):
-        raise FilesError(
+        raise Unusable(
             f"{name} is UTF-16, not UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 {name} > converted"
         )
     position = chunk.find(b"\0")
     if position >= 0:
-        raise FilesError(
+        raise Unusable(
             f"{name} is a binary file (a zero byte at offset {position}), not text. "
             "Extract its text first."
         )
-
-
-def _not_utf8(error: UnicodeDecodeError, name: str, line: int, offset: int) -> FilesError:
-    byte = error.object[error.start] if error.start < len(error.object) else 0
-    return FilesError(
-        f"{name}: line {line}, byte offset {offset} (0x{byte:02x}): not UTF-8. "
-        f"If the file is in Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {name} > converted"
-    )
