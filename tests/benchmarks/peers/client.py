@@ -57,7 +57,8 @@ def measure(adapter: Any, kind: str, texts: int, batch: int, width: int) -> dict
 
 def measure_stream(adapter: Any, texts: int, width: int) -> dict[str, Any]:
     """The same texts by ``stream`` and by ``embed``; memory over time of the stream."""
-    generated = (text for start in range(0, texts, 1000) for text in numbered_texts(1000, start))
+    blocks = (numbered_texts(min(1000, texts - start), start) for start in range(0, texts, 1000))
+    generated = (text for block in blocks for text in block)
 
     def consume() -> int:
         done = 0

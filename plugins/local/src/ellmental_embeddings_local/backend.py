@@ -23,6 +23,7 @@ from .blas import single_threaded_blas
 from .hub import download, is_hub_id
 from .model import LocalModel, builtin_model
 from .model_folder import folder_model
+from .workers import Workers
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -39,7 +40,7 @@ _TOKENS = 2_048
 
 
 class LocalBackend(Backend):
-    """Runs a model in worker threads of this process, one batch on one core.
+    """Runs a model in worker threads of this process, each batch on all cores.
 
     Building it is cheap: weights are loaded with the first batch, a hub id is resolved with
     the first look at ``limits`` or ``model``.
@@ -57,17 +58,18 @@ class LocalBackend(Backend):
         self._dimensions = settings.embedding_dimensions
         self._lock = threading.RLock()
         self._encoder: Encoder | None = None
+        self._workers = Workers(_usable_cores())
         if not (self._choice and _is_remote(self._choice)):
             self._model  # noqa: B018 - a wrong folder or width is told of at once
 
     @cached_property
     def limits(self) -> Limits:  # type: ignore[override]  # known once the model is
-        """What one call takes; one call in flight per core is of use."""
+        """What one call takes; one in flight per core is of use, and one that is read meanwhile."""
         return Limits(
             items=_ITEMS,
             tokens=_TOKENS,
             tokens_per_text=self._model.tokens_per_text,
-            concurrency=_usable_cores(),
+            concurrency=self._workers.count + 1,
         )
 
     @cached_property
@@ -100,12 +102,13 @@ class LocalBackend(Backend):
         self._check(texts)
         encoder = self._load()
         with single_threaded_blas():
-            vectors = encoder.encode(texts)
+            vectors = encoder.encode(texts, self._workers)
         return Reply(vectors, tokens=sum(map(len, texts)))
 
     async def aclose(self) -> None:
-        """Let go of the weights; a later ``embed`` loads them again."""
+        """Let go of the weights and threads; a later ``embed`` has new ones."""
         self._encoder = None
+        self._workers.close()
 
     @cached_property
     def _model(self) -> LocalModel:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .bert import Bert, Linear, Norm
     from .tensors import Floats
+    from .workers import Workers
 
 __all__ = ["Encoder", "Pooling"]
 
@@ -34,6 +35,9 @@ Pooling = Literal["mean", "cls"]
 PIECES_PER_PASS = 512
 """Most word pieces in one pass (a longer text has a pass of its own). Of 128 to 1,024 this was
 the fastest for short texts, by 3 to 10%; long ones do not care. It bounds the work space too."""
+
+LEAST_PIECES = 64
+"""A call is not spread over the cores in smaller parts: each reads all the weights."""
 
 _SCORES = 65_536  # attention scores at a time: they stay in a core's own cache
 _LARGEST_SCORE = 80.0  # exp of it, times 512 pieces, is still a float32
@@ -77,11 +81,12 @@ class Encoder:
         self._ones = np.ones(len(model.positions), np.float32)
         self._of_thread = threading.local()
 
-    def encode(self, texts: Sequence[Sequence[int]]) -> Floats:
+    def encode(self, texts: Sequence[Sequence[int]], workers: Workers | None = None) -> Floats:
         """Vectors of texts, float32, shape (texts, width), in the order of the texts.
 
         Args:
             texts: ids of each text's word pieces, at least one each.
+            workers: who computes, several passes at a time; by default the caller's thread.
 
         Raises:
             ValueError: when a text has no piece, or more than the model has positions.
@@ -90,8 +95,14 @@ class Encoder:
         if texts and not 0 < min(lengths) <= max(lengths) <= len(self._ones):
             raise ValueError(f"a text must have 1 to {len(self._ones)} word pieces")
         vectors = np.empty((len(texts), self._model.width), np.float32)
-        for chosen in _passes(lengths):
-            vectors[chosen] = self._pass([texts[i] for i in chosen])
+        passes = list(_passes(lengths, 1 if workers is None else workers.count))
+
+        def run(chosen: list[int]) -> Floats:
+            return self._pass([texts[i] for i in chosen])
+
+        results = map(run, passes) if workers is None else workers.map(run, passes)
+        for chosen, rows in zip(passes, results, strict=True):
+            vectors[chosen] = rows
         return vectors
 
     def _pass(self, texts: list[Sequence[int]]) -> Floats:
@@ -190,16 +201,20 @@ def _apply(linear: Linear, rows: Floats, out: Floats) -> Floats:
     return out
 
 
-def _passes(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Which texts go into each pass: sorted by length, within PIECES_PER_PASS."""
+def _passes(lengths: Sequence[int], cores: int = 1) -> Iterator[list[int]]:
+    """Which texts go into each pass: sorted by length, within PIECES_PER_PASS, one a core."""
+    total = sum(lengths)
+    share = total / max(1, min(cores, total // LEAST_PIECES))
     chosen: list[int] = []
-    pieces = 0
+    pieces, done, ended = 0, 0, 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if chosen and pieces + lengths[index] > PIECES_PER_PASS:
+        is_full = pieces + lengths[index] > PIECES_PER_PASS or done >= share * (ended + 1)
+        if chosen and is_full:
             yield chosen
-            chosen, pieces = [], 0
+            chosen, pieces, ended = [], 0, ended + 1
         chosen.append(index)
         pieces += lengths[index]
+        done += lengths[index]
     if chosen:
         yield chosen
 
