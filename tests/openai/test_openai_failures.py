@@ -358,3 +358,23 @@ def test_other_refusals(
     error = refused(status, body, headers)
     assert type(error) is kind
     assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"error": {"code": "insufficient_quota", "message": "no"}}, {"content-type": "text/html"}),
+        ({"error": "insufficient_quota"}, {}),
+        ({"detail": {"code": "insufficient_quota", "message": "no"}}, {}),
+    ],
+)
+def test_a_quota_that_a_gateway_wraps_is_a_quota(body: Any, headers: dict[str, str]) -> None:
+    """Whatever shape or content type it comes in, waiting does not help."""
+    assert isinstance(refused(429, body, headers), QuotaExhausted)
+
+
+def test_no_part_of_a_key_in_where_it_leads() -> None:
+    """A redirect that repeats the key, or a word glued to a part of it, shows neither."""
+    location = f"https://login.example/{KEY[8:24]}/x"
+    told = str(refused(302, {"error": f"user_{KEY[8:24]}"}, {"location": location}))
+    assert KEY[8:24] not in told

@@ -226,3 +226,12 @@ def test_a_wrong_type_lists_what_is_there() -> None:
     """And says what to install."""
     with pytest.raises(ConfigurationError, match=r"(?s)OPENAI_TYPE=oracle.*openai \(ellmental"):
         openai(OPENAI_TYPE="oracle")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b/v1", f"http://{'a' * 64}.example/v1", "http://a\x01b/"]
+)
+def test_a_host_that_none_can_have(url: str) -> None:
+    """It is refused by name before a text could be blamed for it."""
+    with pytest.raises(ValueError, match=r"host|control"):
+        normalised_url(url)

@@ -15,6 +15,10 @@ _DEEPEST = 20
 """Causes of causes that are looked at: chains are short, and may have loops."""
 
 
+_TELLING = 12
+"""Characters of a key that give it away. A message that was cut short may end within a key."""
+
+
 class Secrets:
     """Values that must not show, in a wrapper that does not show them either."""
 
@@ -31,14 +35,22 @@ class Secrets:
         return f"<{len(self._values)} secrets>"
 
     def masked(self, text: str) -> str:
-        """The text with every secret in it masked."""
+        """The text with every secret in it masked, and what a cut message has left of one."""
         for value in self._values:
-            text = text.replace(value, _MASK)
+            shortest = len(_telling(value))
+            if value[:shortest] in text:
+                for end in range(len(value), shortest - 1, -1):
+                    text = text.replace(value[:end], _MASK)
         return text
 
     def shown_by(self, text: str) -> bool:
         """Whether a text shows one."""
-        return any(value in text for value in self._values)
+        return any(_telling(value) in text for value in self._values)
+
+
+def _telling(value: str) -> str:
+    """The part of a secret that must not show; all of it where it has words or is short."""
+    return value[:_TELLING] if value.isascii() and not set(value) & set(" :\r\n\t") else value
 
 
 def redact(error: BaseException, secrets: Secrets) -> None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
+from ellmental_embeddings_openai import refuse_impossible_host
+
 __all__ = ["Target", "as_version", "base_url", "scope_of", "taken_apart"]
 
 _OPENAI = (
@@ -62,6 +64,7 @@ def taken_apart(pasted: str) -> Target:
         raise ValueError(f"it is no URL: {error}") from None
     if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
         raise ValueError("it is no http(s) address of a host")
+    refuse_impossible_host(text, parts.hostname)
     if parts.username is not None:
         raise ValueError("it holds a user name or password; set the key in OPENAI_API_KEY")
     if parts.hostname == "api.openai.com":

@@ -13,7 +13,7 @@ from ellmental_embeddings import GeneratorSpec, hookimpl
 if TYPE_CHECKING:
     from typing import Any
 
-    from .address import normalised_url
+    from .address import normalised_url, refuse_impossible_host
     from .compatible import CompatibleBackend
     from .endpoint import Endpoint, Names
     from .failures import Asked, Rule, Said
@@ -37,10 +37,11 @@ __all__ = [
     "missing",
     "normalised_url",
     "parsed_headers",
+    "refuse_impossible_host",
 ]
 
 _HOMES = {
-    "address": ("normalised_url",),
+    "address": ("normalised_url", "refuse_impossible_host"),
     "compatible": ("CompatibleBackend",),
     "endpoint": ("Endpoint", "Names"),
     "failures": ("Asked", "Rule", "Said"),

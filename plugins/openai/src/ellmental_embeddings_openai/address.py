@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["OPENAI_URL", "is_openai", "normalised_url"]
+__all__ = ["OPENAI_URL", "is_openai", "normalised_url", "refuse_impossible_host"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -39,6 +39,7 @@ def normalised_url(url: str) -> str:
         raise ValueError(f"its scheme is {parts.scheme}; only http and https work")
     if not parts.hostname:
         raise ValueError("it names no host")
+    refuse_impossible_host(text, parts.hostname)
     if port == 0:
         raise ValueError("port 0 is no port")
     if parts.username is not None or parts.password is not None:
@@ -49,3 +50,17 @@ def normalised_url(url: str) -> str:
     for endpoint in _ENDPOINTS:
         path = path.removesuffix(endpoint).rstrip("/")
     return urlunsplit((parts.scheme.lower(), parts.netloc, path, "", ""))
+
+
+def refuse_impossible_host(text: str, host: str) -> None:
+    """Refuse an address with a host that none can have.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    if not text.isprintable() or " " in text:
+        raise ValueError("it has a space or a control character in it")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError("its host is no name that a host can have") from None

@@ -157,6 +157,8 @@ def _from_floats(text: memoryview) -> NDArray[np.float32]:
 
 def _as_vector(numbers: object) -> NDArray[np.float32]:
     """A vector of JSON numbers; numpy would convert strings of digits without a word."""
+    if isinstance(numbers, list) and any(isinstance(number, bool) for number in numbers):
+        raise BadReply("a vector holds something that is no number")
     try:
         vector = np.asarray(numbers)
     except ValueError:

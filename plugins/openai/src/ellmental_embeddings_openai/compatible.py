@@ -13,6 +13,7 @@ from ellmental_embeddings import (
     Backend,
     Batch,
     ConfigurationError,
+    EmbeddingError,
     Limits,
     ModelInfo,
     Reply,
@@ -140,7 +141,7 @@ class CompatibleBackend(Backend):
 
     async def _embed(self, batch: Batch, form: Form, authorization: dict[str, str]) -> Reply:
         asked = Asked(
-            endpoint=self.endpoint,
+            endpoint=self._with_key(authorization),
             texts=len(batch.texts),
             arguments=form.arguments,
             answered=self._answered,
@@ -158,8 +159,12 @@ class CompatibleBackend(Backend):
             # too, where nothing was answered well meanwhile, has the wrong address.
             self._page_came = True
             asked = replace(asked, answered=self._answered or not page_came)
-        answer = self._read(response, asked, rules, batch.out)
-        self._check_width(answer, form)
+        try:
+            answer = self._read(response, asked, rules, batch.out)
+            self._check_width(answer, form)
+        except EmbeddingError as error:
+            error.rate = error.rate or rate_status(response.headers)
+            raise
         self._learn(answer)
         return Reply(
             answer.vectors,
@@ -167,6 +172,11 @@ class CompatibleBackend(Backend):
             model=canonical(answer.model),
             rate=rate_status(response.headers),
         )
+
+    def _with_key(self, authorization: dict[str, str]) -> Endpoint:
+        """The endpoint, with the token that was sent: what a service repeats of it is masked."""
+        sent = authorization.get("Authorization", "").removeprefix("Bearer ")
+        return self.endpoint if self.endpoint.key or not sent else replace(self.endpoint, key=sent)
 
     def _read(
         self,

@@ -206,6 +206,7 @@ EXCEPTIONS: dict[str, Translator] = {
     "TimeoutError": _transport,
     "OSError": _transport,
     "UnicodeEncodeError": _invalid,
+    "UnicodeError": _invalid,
     "ValueError": _bad_reply,
     "AttributeError": _bad_reply,
     "TypeError": _bad_reply,

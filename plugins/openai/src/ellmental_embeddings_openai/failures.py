@@ -24,6 +24,7 @@ from ellmental_embeddings import (
 
 from .asked import ArgumentRefused, Asked
 from .mask import masked
+from .models import mistaken_name
 from .said import Said
 
 if TYPE_CHECKING:
@@ -164,6 +165,12 @@ RULES: tuple[Rule, ...] = (
     # Nothing will help.
     Rule(
         code=_QUOTA,
+        becomes=QuotaExhausted,
+        remedy="Waiting does not help: add credit, or raise the limit of the account.",
+    ),
+    Rule(
+        status={429},
+        words=r"insufficient_quota",  # of gateways that wrap the code into words
         becomes=QuotaExhausted,
         remedy="Waiting does not help: add credit, or raise the limit of the account.",
     ),
@@ -366,7 +373,7 @@ def _told(said: Said, asked: Asked, remedy: str) -> str:
     words = masked(said.message, endpoint.secrets)
     told = f"{endpoint.service} answered {said.status}"
     told += f": {words.rstrip('.')}." if words else "."
-    location = said.location.partition("?")[0]
+    location = masked(said.location.partition("?")[0], endpoint.secrets)
     advice = remedy.format_map(
         {
             "key": names.key,
@@ -381,4 +388,6 @@ def _told(said: Said, asked: Asked, remedy: str) -> str:
             "wait": f"{(said.retry_after or 0) / 3600:.0f} h",
         }
     )
+    if "{model}" in remedy and not names.version and said.status in {403, 404}:
+        advice = mistaken_name(endpoint.model, names.model) or advice
     return f"{told} {advice}".rstrip()

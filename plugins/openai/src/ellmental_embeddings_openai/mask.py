@@ -47,6 +47,10 @@ def _masked_word(word: str, secrets: list[str]) -> str:
 def _is_part(word: str, secret: str) -> bool:
     if len(word) < _SHARED or len(secret) < 2 * _SHARED:
         return False
+    # A long part may be glued to other characters.
+    long = 2 * _SHARED
+    if any(word[at : at + long] in secret for at in range(len(word) - long + 1)):
+        return True
     # A short word may begin like a key by chance; one that is all of it, or goes on with what
     # is no letter, does not.
     return word in secret or (

@@ -56,7 +56,9 @@ class Said:
 def heard(status: int, headers: Mapping[str, str], content: bytes) -> Said:
     """Read a refusal, whatever shape it has. Never raises."""
     text = content.decode("utf-8", "replace").strip()
-    if text[:1] == "<" or "text/html" in headers.get("content-type", ""):
+    kind = headers.get("content-type", "")
+    # Some gateways call every body a page: what begins like JSON is read as JSON.
+    if text[:1] == "<" or (text[:1] not in {"{", "["} and "text/html" in kind):
         title = _TITLE.search(text)
         named = f" ({' '.join(html.unescape(title[1]).split())[:80]})" if title else ""
         return Said(

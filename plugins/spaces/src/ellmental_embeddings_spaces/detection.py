@@ -85,12 +85,14 @@ class _Search:
             locked = answer.status in _LOCKED and isinstance(content, dict)
             listed = isinstance(content, dict) and content.get("object") == "list"
             if listed or (locked and isinstance(content.get("error"), dict)):
-                base = root + path.removesuffix("/models")
-                raise ConfigurationError(
-                    f"{self._app.shown} is an OpenAI-shaped server. Use it with "
-                    f"EMBEDDING_GENERATOR=OPENAI and OPENAI_BASE_URL={base} (pip install "
-                    "ellmental-embeddings-openai)."
-                )
+                raise self._openai(path.removesuffix("/models"))
+
+    def _openai(self, path: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._app.shown} is an OpenAI-shaped server. Use it with EMBEDDING_GENERATOR=OPENAI "
+            f"and OPENAI_BASE_URL={self._site.root}{path} (pip install "
+            "ellmental-embeddings-openai)."
+        )
 
     async def _inputs(self) -> Server | None:
         wanted = self._settings.spaces_endpoint
@@ -119,6 +121,9 @@ class _Search:
         fitting += [path for path, takes in paths.items() if takes is None and path in USUAL]
         if len(fitting) == 1 or (fitting and fitting[0] in USUAL):
             return fitting[0]
+        for path in paths:
+            if path.endswith("/v1/embeddings"):
+                raise self._openai(path.removesuffix("/embeddings"))
         raise ConfigurationError(
             f'which endpoint of {self._app.shown} takes {{"inputs": [...]}} cannot be seen from '
             f"its description. It has: {listed}. Set SPACES_ENDPOINT to the one to use."

@@ -152,7 +152,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         when = parsedate_to_datetime(said)
         aware = when if when.tzinfo else when.replace(tzinfo=UTC)
         return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-    except ValueError:
+    except (ValueError, OverflowError):
         found = _RATE.search(headers.get("ratelimit", ""))
         return float(found[1]) if found else None
 

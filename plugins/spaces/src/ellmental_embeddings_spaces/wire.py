@@ -76,12 +76,18 @@ class Wire:
         # ``clock`` bounds each call; these are for connections that say nothing at all. A queue
         # sends a heartbeat every 15 s, which must not be missed where EMBEDDING_TIMEOUT is less.
         silence = max(timeout, _SILENCE)
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(silence, connect=min(timeout, 20.0)),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
-            follow_redirects=False,
-            headers={"user-agent": "ellmental-embeddings-spaces"},
-        )
+        try:
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(silence, connect=min(timeout, 20.0)),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+                follow_redirects=False,
+                headers={"user-agent": "ellmental-embeddings-spaces"},
+            )
+        except (ImportError, OSError, ValueError) as error:  # what the environment says of it
+            raise ConfigurationError(
+                f"no connection can be set up: {str(error).rstrip('.')}. Check SSL_CERT_FILE, "
+                "SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY."
+            ) from None
 
     def site(self, root: str, headers: Mapping[str, str] | None = None) -> Site:
         """A site, and what may be told to it alone."""
@@ -167,6 +173,11 @@ class Site:
             raise ConfigurationError(redirects_nowhere(origin_of(url))) from None
         if same_origin(url, target) and (method == "GET" or status in _KEEPS_METHOD):
             return target
+        if same_origin(url, target):
+            raise ConfigurationError(
+                f"{origin_of(url)} answers with a redirect of status {status}, along which texts "
+                "cannot be sent. Check the path in EMBEDDINGS_GENERATION_URL, and SPACES_ENDPOINT."
+            )
         # Neither key nor texts go to whom the user has not named; nor does the path, which
         # may hold what a login page wants to know.
         raise ConfigurationError(
