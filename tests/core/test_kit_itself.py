@@ -53,6 +53,9 @@ VARIANTS = {
     "mistake": Variant("acme", ("test_again_alike",), was='["texts"]', becomes='["text"]'),
     "loose": Variant("hashed", ("test_again_alike",), "\n    tolerance = 0.5\n"),
     "seconds": Variant("acme", (WAITS,), "\n    retry_after_forms = ('seconds',)\n"),
+    "own wait": Variant(
+        "acme", (WAITS,), "\n    def wait_headers(self, s):\n        return {'x-back-in': str(s)}\n"
+    ),
     "no refusals": Variant(
         "acme", ("test_refusal_is_of_the_right_class",), "\n    refusals = (401,)\n"
     ),
@@ -161,6 +164,12 @@ def test_forms_of_waiting_that_are_left_out_are_listed(ran: Ran) -> None:
     assert failed(ran, "seconds") == set()
     assert summed_up(ran, "seconds")[0] == "1 checks proven, 4 not proven"
     assert "retry_after_forms of the test class leaves out 'date'" in ran.output
+
+
+def test_wait_in_a_way_of_the_services_own_must_be_heard(ran: Ran) -> None:
+    """A generator that reads Retry-After alone does not pass for a service that never says it."""
+    assert failed(ran, "own wait") == {WAITS}
+    assert "status 429 with {'x-back-in': '8.0'}: 8.0 s are asked for" in ran.output
 
 
 def test_refusals_that_are_left_out_are_listed(ran: Ran) -> None:

@@ -73,6 +73,14 @@ class Author:
         """The answer to requests for which ``texts_of`` is None; None is 404."""
         return None
 
+    def wait_headers(self, seconds: float) -> Mapping[str, str] | None:  # noqa: ARG002 - as above
+        """The headers by which the service asks to come back in so many seconds.
+
+        Override it for a service that has headers of its own for that. None: it says
+        Retry-After, in the forms of ``retry_after_forms``.
+        """
+        return None
+
     @property
     def speaks_http(self) -> bool:
         """Whether the class describes a protocol."""

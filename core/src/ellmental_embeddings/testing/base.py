@@ -104,7 +104,8 @@ class ContractBase(Author):
             fail(
                 f"the test's own description of the protocol raised {trouble!r}",
                 "look at texts_of, reply, error and other of your test class: each gets every "
-                "request that comes, also those that it does not expect.",
+                "request that comes, also those that it does not expect. reply also gets rows "
+                "that nobody asked for: their index is none of the request's texts.",
             )
 
     def _set_environment(self) -> None:

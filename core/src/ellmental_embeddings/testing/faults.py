@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from .wire import Delivery
 
-__all__ = ["FAULTS", "RETRY_AFTER_FORMS", "Fault", "RetryAfterForm", "asked_to_wait", "status"]
+__all__ = [
+    "FAULTS",
+    "RETRY_AFTER_FORMS",
+    "Fault",
+    "RetryAfterForm",
+    "asked_to_wait",
+    "asked_to_wait_by",
+    "status",
+]
 
 RetryAfterForm = Literal["seconds", "float", "date", "milliseconds", "none"]
 """How a 429 says when to come back: ``Retry-After: 2``, ``Retry-After: 0.5``, ``Retry-After``
@@ -76,6 +84,12 @@ def asked_to_wait(form: RetryAfterForm, seconds: float, *, number: int = 429) ->
         headers["retry-after-ms"] = str(round(seconds * 1000))
     refusal = status(number, "too many requests, slow down")
     return replace(refusal, name=f"status {number}, wait said as {form}", headers=headers)
+
+
+def asked_to_wait_by(headers: Mapping[str, str], *, number: int = 429) -> Fault:
+    """A 429 (or another status) that asks to wait by headers of the service's own."""
+    refusal = status(number, "too many requests, slow down")
+    return replace(refusal, name=f"status {number} with {dict(headers)}", headers=headers)
 
 
 def _shuffled(rows: Rows) -> Rows:

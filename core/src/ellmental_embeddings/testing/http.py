@@ -33,6 +33,12 @@ class HttpBase(ComparingBase):
         crossed = self.reply(request, [Row(1, ones), Row(0, twos)])
         return straight != crossed
 
+    def keyed(self) -> bool:
+        """Whether a row stands under its index, so that a second one would take its place."""
+        request = self.server.requests[-1]
+        one, other = (Row(0, (number,) * self.server.width) for number in (0.5, 0.25))
+        return self.reply(request, [one, other]) == self.reply(request, [other, other])
+
     def raised(self, fault: Fault, *, within: float = 30.0) -> BaseException | Reply:
         """What the backend by itself makes of a fault, after one request that went well."""
         texts = tuple(self.sample[:4])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ...errors import BadReply, EmbeddingError, RateLimited, Unavailable
 from ..base import fail
-from ..faults import FAULTS, RETRY_AFTER_FORMS, RetryAfterForm, asked_to_wait
+from ..faults import FAULTS, RETRY_AFTER_FORMS, RetryAfterForm, asked_to_wait, asked_to_wait_by
 from ..http import HttpBase
+
+if TYPE_CHECKING:
+    from ..faults import Fault
 
 __all__ = ["PassingChecks"]
 
@@ -20,6 +25,8 @@ _SECONDS = 90.5
 _SLACK_S = 30.0
 """What a refusal asks to wait in the check that reads it and does not wait. A date comes nearer
 while the machine is busy."""
+_OWN = {"seconds": 8.0, "float": 7.5, "date": 600.0, "milliseconds": 0.25}
+"""What a service with headers of its own asks to wait instead: whole, in part, long, short."""
 
 
 class PassingChecks(HttpBase):
@@ -29,21 +36,30 @@ class PassingChecks(HttpBase):
     def test_wait_that_the_service_asks_for_is_heard(self, form: RetryAfterForm) -> None:
         """A 429 is RateLimited, with the seconds that the service says, in whichever form."""
         self.needs_http()
+        if form != "none" and (own := self.wait_headers(_OWN[form])) is not None:
+            mend = "read the header of wait_headers; raise RateLimited(retry_after=seconds)."
+            self._heard(asked_to_wait_by(own), _OWN[form], mend, slack=0)
+            return
         if form not in self.retry_after_forms:
             self.not_proven(f"retry_after_forms of the test class leaves out {form!r}")
-        error = self.must_be(asked_to_wait(form, _SECONDS), RateLimited)
+        self._heard(
+            asked_to_wait(form, _SECONDS),
+            None if form == "none" else _SECONDS,
+            "read Retry-After as seconds, whole or not, and as an HTTP date, and "
+            "retry-after-ms; pass it on as RateLimited(retry_after=seconds).",
+        )
+
+    def _heard(
+        self, fault: Fault, seconds: float | None, mend: str, slack: float = _SLACK_S
+    ) -> None:
+        error = self.must_be(fault, RateLimited)
         assert isinstance(error, RateLimited)
         heard = error.retry_after
-        if form == "none":
+        if seconds is None:
             if heard is not None and heard <= 0:
                 fail(f"retry_after is {heard}", "leave it None where the service says nothing.")
-            return
-        if heard is None or not _SECONDS - _SLACK_S <= heard <= _SECONDS + 1:
-            fail(
-                f"the service asks for {_SECONDS} s, said as {form}: retry_after is {heard}",
-                "read Retry-After as seconds, whole or not, and as an HTTP date, and "
-                "retry-after-ms; pass it on as RateLimited(retry_after=seconds).",
-            )
+        elif heard is None or not seconds - slack <= heard <= seconds + 1:
+            fail(f"{fault.name}: {seconds} s are asked for, retry_after is {heard}", mend)
 
     def test_too_fast_is_waited_for(self) -> None:
         """After a 429 the texts are sent again, and everybody has his vectors."""
