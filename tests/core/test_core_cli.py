@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 TINY = {"EMBEDDING_GENERATOR": "TINY", "TINY_KEY": KEY}
 FROM_JOBS = ["embed", "eval", "map", "plan", "search"]
-COMMANDS = sorted(["completion", "config", "doctor", "generators", "vector", *FROM_JOBS])
+OWN = ["completion", "config", "doctor", "generators", "new-plugin", "vector"]
+COMMANDS = sorted([*OWN, *FROM_JOBS])
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "make_group"]
 
-_COMMANDS = ("completion", "config", "doctor", "generators", "vector")
+_COMMANDS = ("completion", "config", "doctor", "generators", "new-plugin", "vector")
 _FROM_JOBS = ("embed", "eval", "map", "plan", "search")
 _COMPLETE = "_ELLMENTAL_COMPLETE"
 
@@ -50,7 +50,8 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in _COMMANDS:
-            command: click.Command = import_module(f".{name}", __package__).command
+            module = import_module(f".{name.replace('-', '_')}", __package__)
+            command: click.Command = module.command
             return command
         added = super().get_command(ctx, name)
         if added is None and name in _FROM_JOBS:
