@@ -75,8 +75,9 @@ class Reader:
             for name, value in os.environ.items()
             if not name.startswith(("EMBEDDING", "OPENAI", "AZURE", "LOCAL_MODEL", "BATCH_SIZE"))
         }
+        samples = str(ROOT / "docs" / "how-to" / "samples")
         path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), kept["PATH"]])
-        return {**kept, "PATH": path, "PYTHONPATH": str(site), "COLUMNS": "200"}
+        return {**kept, "PATH": path, "PYTHONPATH": str(site), "COLUMNS": "200", "SAMPLES": samples}
 
     def python(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script."""

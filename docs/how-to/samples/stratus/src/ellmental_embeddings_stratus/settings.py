@@ -1,0 +1,22 @@
+"""What users can set: each field is a variable of the same name in capitals."""
+
+from __future__ import annotations
+
+from ellmental_embeddings import BackendSettings
+from pydantic import Field, SecretStr
+
+__all__ = ["StratusSettings"]
+
+
+class StratusSettings(BackendSettings):
+    """Stratus's settings beside the core's. What has no default is required."""
+
+    stratus_token: SecretStr = Field(description="Access token of your Stratus project.")
+    stratus_project: str = Field(
+        pattern=r"^[a-z][a-z0-9-]*$",
+        description="Your Stratus project, as it stands in its console's address.",
+    )
+    stratus_url: str = Field(
+        default="https://stratus.example",
+        description="Where Stratus is.",
+    )
