@@ -383,7 +383,8 @@ class EmbeddingGenerator:
         return concluded(ran, space, self.name, keep=wanted.on_error == "keep", start=start)
 
     def _keep(self, error: BaseException, ran: Sequence[Ran], wanted: Wanted) -> None:
-        if getattr(error, "result", None) is None:
+        held = getattr(error, "result", None)  # of the failed call alone, without those behind it
+        if held is None or sum(len(one.outcomes) for one in ran) > len(held):
             keep_finished(error, ran, self._space(wanted.role, wanted.instruction))
 
     def _space(self, role: Role, instruction: str | None) -> Space:
