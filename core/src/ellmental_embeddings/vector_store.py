@@ -96,6 +96,8 @@ class VectorStore:
         if application == _APPLICATION:
             return False
         if application or self._number("SELECT count(*) FROM sqlite_master"):
+            if self._number("PRAGMA application_id") == _APPLICATION:  # made between the questions
+                return False
             raise StoreFailed("it is a database of something else")
         return True
 
