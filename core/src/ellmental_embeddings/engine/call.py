@@ -29,7 +29,7 @@ __all__ = ["CallState", "Part", "Ran"]
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """Pieces of a plan on their way: one batch, or what is left of one.
 
@@ -69,7 +69,7 @@ class Part:
         return Part(rest, self.suspect, again=True, before=self.before)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CallState:
     """One call.
 

@@ -46,7 +46,7 @@ class Rules:
     overlong: Literal["error", "truncate", "average"] = "error"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """What is to be sent, and which row each piece's vector goes to.
 
