@@ -54,7 +54,7 @@ def test_requests_a_minute_are_used_and_not_refused(
 ) -> None:
     """From the headers of good answers alone: 95% of the rate, under 1% refused but in rare cases.
 
-    Generators that begin together with long latencies can reach 1.3%, which was met once.
+    1.3% was met once, and its cause is not known yet: the bound leaves room for it.
     """
     service = Service(
         requests=Budget(kind, limit, phase=phase),
