@@ -2,6 +2,8 @@
 
     python3 tests/run.py                    with this Python
     python3 tests/run.py --all-pythons      with 3.11, 3.12 and 3.13, one after the other
+    python3 tests/run.py --packaging        install each dist alone, with its lowest and highest
+                                            versions (some minutes, instead of all else)
     python3 tests/run.py -- -k engine       what stands after -- goes to pytest
 
 Needs Python 3.11 or newer with pip, and PyPI. The environments are kept in .venv-test-3.xx, so
@@ -34,7 +36,7 @@ TYPED = [
     # Each group by itself: two test folders may both have a conftest.
     [
         *("core/src", *(f"{dist}/src" for dist in DISTS[1:])),
-        *("tests/run.py", "tests/core", "tests/jobs", "tests/local"),
+        *(".ci/release.py", "tests/run.py", "tests/core", "tests/jobs", "tests/local"),
         *("tests/journeys", "tests/rules", "tests/benchmarks"),
     ],
     ["tests/openai", "tests/azure"],
@@ -48,8 +50,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--all-pythons", action="store_true", help=f"run with {', '.join(PYTHONS)}")
+    parser.add_argument("--packaging", action="store_true", help="install each dist alone")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     given = parser.parse_args()
+    if given.packaging:
+        return packaging(Path(sys.executable), given.pytest)
     if not given.all_pythons:
         return check(
             Path(sys.executable), f"{sys.version_info[0]}.{sys.version_info[1]}", given.pytest
@@ -67,6 +72,14 @@ def main() -> int:
         + (f"failed: {', '.join(failed)}" if failed else "all passed")
     )
     return 1 if failed else 0
+
+
+def packaging(python: Path, dists: list[str]) -> int:
+    """Install each dist alone, with the lowest and the highest versions that it allows."""
+    bin_folder = environment(python, f"{sys.version_info[0]}.{sys.version_info[1]}")
+    script = ROOT / "tests" / "journeys" / "clean_installs.py"
+    command = [str(bin_folder / "python"), str(script), *dists]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def check(python: Path, version: str, pytest: list[str]) -> int:
