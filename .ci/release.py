@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -50,9 +51,6 @@ def main() -> int:
     )
     parser.add_argument("out", nargs="?", type=Path, help="an empty folder, or a new one")
     parser.add_argument("--set-version", metavar="V")
-    parser.add_argument(
-        "--allow-changes", action="store_true", help="build what is not committed; for tests"
-    )
     given = parser.parse_args()
     try:
         if given.set_version:
@@ -60,39 +58,41 @@ def main() -> int:
         elif given.out is None:
             parser.error("name a folder, or --set-version")
         else:
-            release(given.out, allow_changes=given.allow_changes)
+            release(given.out)
     except Refused as error:
         print(f"Refused: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def release(out: Path, *, allow_changes: bool) -> None:
-    """Build, check and describe all files of a release."""
+def release(out: Path) -> None:
+    """Build, check and describe all files of a release; all of them in ``out``, or none."""
     began = datetime.now(UTC)
     if find_spec("hatchling") is None:
         raise Refused("hatchling is not installed: pip install hatchling")
     version, commit = one_version(), git("rev-parse", "HEAD")
-    changed = git("status", "--porcelain", "--untracked-files=normal")
-    if changed and not allow_changes:
+    if changed := git("status", "--porcelain", "--untracked-files=normal"):
         raise Refused(f"these files are not committed:\n{changed}")
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused(f"{out} is not empty")
-    out.mkdir(parents=True, exist_ok=True)
-    for project in PROJECTS:
-        build(project.parent, out.resolve(), "wheel", "sdist")
-    files = sorted(out.iterdir())
-    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    check_sdists(out, sums)
-    listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
-    (out / "SHA256SUMS").write_text(listed, "ascii")
-    told = provenance(sums, version, commit, began)
-    (out / "provenance.json").write_text(json.dumps(told, indent=2) + "\n", "ascii")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for project in PROJECTS:
+            build(project.parent, folder, "wheel", "sdist")
+        sums = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+        }
+        check_sdists(folder, sums)
+        listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+        (folder / "SHA256SUMS").write_text(listed, "ascii")
+        told = provenance(sums, version, commit, began)
+        (folder / "provenance.json").write_text(json.dumps(told, indent=2) + "\n", "ascii")
+        shutil.copytree(folder, out, dirs_exist_ok=True)
     print(listed, end="")
     print(
-        f"\n{version}, {len(files)} files of {len(PROJECTS)} dists, commit {commit}"
-        + (" WITH CHANGES" if changed else "")
-        + "\nEvery sdist builds the same wheel.\n\n"
+        f"\n{version}, {len(sums)} files of {len(PROJECTS)} dists, commit {commit}"
+        "\nEvery sdist builds the same wheel.\n\n"
         f"To publish:\n  (cd {out} && sha256sum -c SHA256SUMS)\n"
         f"  twine check --strict {out}/*.whl {out}/*.tar.gz\n"
         f"  twine upload {out}/*.whl {out}/*.tar.gz\n"
@@ -120,10 +120,7 @@ def set_version(version: str) -> None:
     """Write a version, and the bounds that follow from it, into every dist."""
     if not re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", version):
         raise Refused(f"{version!r} is no version like 1.2.3 or 1.2.3rc1")
-    major, minor = (int(part) for part in version.split(".")[:2])
-    bound = f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
-    if re.search("[a-z]", version):  # a bound without a pre-release lets none in
-        bound = bound.replace(f">={major}.{minor}", f">={version}")
+    bound = bound_of(version)
     for path in (*PROJECTS, *BOUNDED):
         text = path.read_text("utf-8")
         if path in PROJECTS:
@@ -133,6 +130,14 @@ def set_version(version: str) -> None:
         )
         path.write_text(text, "utf-8")
     print(f"{version} in {len(PROJECTS)} dists, bounds {bound}")
+
+
+def bound_of(version: str) -> str:
+    """The cores that plugins of a version work with: ``>=0.1,<0.2``; from 1.0 on ``>=1.3,<2``."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    # A bound without a pre-release lets none in.
+    lowest = version if re.search("[a-z]", version) else f"{major}.{minor}"
+    return f">={lowest},<{major + 1}" if major else f">={lowest},<0.{minor + 1}"
 
 
 def build(dist: Path, out: Path, *targets: str) -> None:
@@ -172,7 +177,10 @@ def provenance(
     https://slsa.dev/spec/v1.0/provenance. Unsigned: it says what was built of what, and is
     signed by whoever publishes it.
     """
-    tools = {"hatchling": installed_version("hatchling"), "python": platform.python_version()}
+    tools = {
+        "hatchling": f"pkg:pypi/hatchling@{installed_version('hatchling')}",
+        "python": f"pkg:generic/python@{platform.python_version()}",
+    }
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": sums[name]}} for name in sorted(sums)],
@@ -181,13 +189,10 @@ def provenance(
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": {"version": version},
-                "internalParameters": {
-                    "SOURCE_DATE_EPOCH": int(git("log", "-1", "--format=%ct")),
-                    "changes": bool(git("status", "--porcelain")),
-                },
+                "internalParameters": {"SOURCE_DATE_EPOCH": int(git("log", "-1", "--format=%ct"))},
                 "resolvedDependencies": [
                     {"name": "source", "digest": {"gitCommit": commit}},
-                    *({"name": name, "annotations": {"version": v}} for name, v in tools.items()),
+                    *({"name": name, "uri": uri} for name, uri in tools.items()),
                 ],
             },
             "runDetails": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -12,11 +13,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DISTS", "ROOT", "CleanEnvironment", "build"]
+__all__ = ["DISTS", "ROOT", "CleanEnvironment", "build", "copy_tree"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DISTS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
 OURS = ("ellmental_embeddings", "_ellmental_embeddings", "__editable__")
+
+
+def copy_tree(folder: Path) -> None:
+    """Copy the files that git knows, or would, as they stand in the work tree, and nothing else."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def build(dist: Path, into: Path, *targets: str) -> list[Path]:

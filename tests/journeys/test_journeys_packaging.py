@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
 from email import message_from_bytes
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
-from clean_environment import DISTS, ROOT, CleanEnvironment
+from clean_environment import DISTS, ROOT, CleanEnvironment, copy_tree
 from typed_consumer import PROGRAM, WRONG
 
 from ellmental_embeddings.cli.new_plugin import bound_of
@@ -33,11 +34,16 @@ NAMES = sorted(
 PUBLIC_HOSTS = {"pypi.org"}
 
 
-def script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+WHO = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+SECRET = "sk-never-to-be-shown-0123456789"
+
+
+def script(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a tree's release script."""
     return subprocess.run(
         [sys.executable, str(folder / ".ci" / "release.py"), *arguments],
         cwd=folder,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=300,
@@ -45,14 +51,41 @@ def script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints in a folder."""
+    command = ["git", *WHO, *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a release of this tree as it stands."""
-    out = tmp_path_factory.mktemp("release") / "out"
-    ran = script(ROOT, str(out), "--allow-changes")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of its own with this tree as it stands, committed."""
+    folder = tmp_path_factory.mktemp("origin")
+    copy_tree(folder)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def released(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release, from a clean clone in which somebody has worked: what git ignores lies about."""
+    folder = tmp_path_factory.mktemp("release")
+    git(folder, "clone", "-q", str(origin), "tree")
+    for dist in DISTS:
+        place = folder / "tree" / dist.relative_to(ROOT)
+        (place / ".env").write_text(f"OPENAI_KEY={SECRET}\n", "utf-8")
+        package = next((place / "src").iterdir())
+        (package / ".env").write_text(f"OPENAI_KEY={SECRET}\n", "utf-8")
+        (package / "__pycache__").mkdir()
+        (package / "__pycache__" / "x.pyc").write_text(SECRET, "utf-8")
+    ran = script(folder / "tree", str(folder / "out"))
     assert ran.returncode == 0, ran.stderr
     assert "Every sdist builds the same wheel." in ran.stdout
-    return out
+    return folder / "out"
 
 
 @pytest.fixture(scope="module")
@@ -64,37 +97,29 @@ def user(released: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanEnvir
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A repository of its own, with what the release script looks at, committed."""
-    folder = tmp_path / "tree"
-    for dist in DISTS:
-        place = folder / dist.relative_to(ROOT)
-        place.mkdir(parents=True)
-        shutil.copy2(dist / "pyproject.toml", place)
-    shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("__pycache__"))
-    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
-    for command in (("init", "-q"), ("add", "-A"), (*who, "commit", "-q", "-m", "all")):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
+def tree(origin: Path, tmp_path: Path) -> Path:
+    """A clean clone."""
+    git(tmp_path, "clone", "-q", str(origin), "tree")
+    return tmp_path / "tree"
 
 
 def test_every_dist_has_a_wheel_and_an_sdist(released: Path) -> None:
     """One version for all, and nothing else beside sums and provenance."""
     files = {path.name for path in released.iterdir()} - {"SHA256SUMS", "provenance.json"}
-    version = bound_version()
+    version = this_version()
     stems = {f"{name.replace('-', '_')}-{version}" for name in NAMES}
     assert files == {f"{stem}-py3-none-any.whl" for stem in stems} | {
         f"{stem}.tar.gz" for stem in stems
     }
 
 
-def bound_version() -> str:
+def this_version() -> str:
     """The version of this tree."""
     read = tomllib.loads((ROOT / "core" / "pyproject.toml").read_text("utf-8"))
     return str(read["project"]["version"])
 
 
-def test_sums_and_provenance_are_of_these_files(released: Path) -> None:
+def test_sums_and_provenance_are_of_these_files(released: Path, origin: Path) -> None:
     """Each file by its digest, in both; and of which commit they are made."""
     lines = (released / "SHA256SUMS").read_text("ascii").splitlines()
     listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
@@ -107,12 +132,26 @@ def test_sums_and_provenance_are_of_these_files(released: Path) -> None:
     told = json.loads((released / "provenance.json").read_text())
     assert told["_type"] == "https://in-toto.io/Statement/v1"
     assert {one["name"]: one["digest"]["sha256"] for one in told["subject"]} == found
-    made_of = told["predicate"]["buildDefinition"]["resolvedDependencies"]
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert made_of[0]["digest"]["gitCommit"] == commit.stdout.strip()
-    assert {"hatchling", "python"} <= {one["name"] for one in made_of}
+    definition = told["predicate"]["buildDefinition"]
+    assert definition["externalParameters"] == {"version": this_version()}
+    made_of = {one["name"]: one for one in definition["resolvedDependencies"]}
+    assert made_of["source"]["digest"]["gitCommit"] == git(origin, "rev-parse", "HEAD")
+    assert made_of["hatchling"]["uri"] == f"pkg:pypi/hatchling@{version('hatchling')}"
+    assert made_of["python"]["uri"].startswith("pkg:generic/python@3.")
+
+
+@pytest.mark.slow
+def test_whoever_builds_it_again_gets_the_same_bytes(
+    released: Path, tree: Path, tmp_path: Path
+) -> None:
+    """From another clone in another folder, with other rights, another time and time zone."""
+    for path in tree.rglob("*.py"):
+        path.chmod(0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    ran = script(tree, str(tmp_path / "again"), TZ="Asia/Tokyo")
+    assert ran.returncode == 0, ran.stderr
+    again = (tmp_path / "again" / "SHA256SUMS").read_text("ascii")
+    assert again == (released / "SHA256SUMS").read_text("ascii")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,7 +166,7 @@ def test_metadata_are_complete(released: Path, name: str) -> None:
     assert f"{package}/py.typed" in files
     assert f"{info}/licenses/LICENSE" in files
     assert {file.split("/")[0] for file in files} == {package, info}
-    assert not [file for file in files if "__pycache__" in file or file.endswith(".pyc")]
+    assert not [file for file in files if re.search(r"__pycache__|\.pyc$|\.env$", file)]
     assert told["License-Expression"] == "Apache-2.0"
     assert told["Summary"]
     assert told["Requires-Python"] == ">=3.11"
@@ -144,6 +183,7 @@ def test_metadata_are_complete(released: Path, name: str) -> None:
     assert {file.split("/")[0] for file in inside} <= {
         *("pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "src", ".gitignore")
     }
+    assert not [file for file in inside if re.search(r"__pycache__|\.pyc$|\.env$", file)]
 
 
 def test_readmes_link_nowhere_within_the_repository() -> None:
@@ -196,8 +236,9 @@ def test_release_of_two_versions_is_refused(tree: Path, tmp_path: Path) -> None:
     """One dist that was forgotten stops it."""
     path = tree / "plugins" / "jobs" / "pyproject.toml"
     text = path.read_text("utf-8")
-    path.write_text(text.replace(f'version = "{bound_version()}"', 'version = "9.9.9"'), "utf-8")
-    ran = script(tree, str(tmp_path / "out"), "--allow-changes")
+    path.write_text(text.replace(f'version = "{this_version()}"', 'version = "9.9.9"'), "utf-8")
+    git(tree, "commit", "-a", "-q", "-m", "one")
+    ran = script(tree, str(tmp_path / "out"))
     assert ran.returncode == 1
     assert "versions differ" in ran.stderr
     assert "'jobs': '9.9.9'" in ran.stderr
@@ -222,6 +263,9 @@ def test_a_new_version_is_written_everywhere(tree: Path, version: str, bound: st
         after = path.read_text("utf-8").splitlines()
         changed = sum(one != other for one, other in zip(lines[dist], after, strict=True))
         assert changed == 1 + len(ours)
+    old = rf"ellmental-embeddings[a-z-]*(\[[a-z,-]*\])?{bound_of(this_version())}"
+    found = subprocess.run(["git", "grep", "-nE", old], cwd=tree, capture_output=True, check=False)
+    assert (found.returncode, found.stdout) == (1, b"")
     if "rc" not in version:
         assert bound == bound_of(version)
 
@@ -229,7 +273,4 @@ def test_a_new_version_is_written_everywhere(tree: Path, version: str, bound: st
 def test_what_is_no_version_is_refused(tree: Path) -> None:
     """And changes nothing."""
     assert script(tree, "--set-version", "v1").returncode == 1
-    told = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=tree, capture_output=True, text=True, check=True
-    )
-    assert told.stdout == ""
+    assert git(tree, "status", "--porcelain") == ""
