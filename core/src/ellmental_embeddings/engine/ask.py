@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError, PluginError, Unavailable
+from .plain import Plain
 from .redact import redact
-from .threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +30,7 @@ class Asker:
         self._backend = backend
         self._secrets = secrets
         self.is_async = inspect.iscoroutinefunction(backend.embed)
+        self._plain = Plain(backend)
 
     async def ask(self, batch: Batch, *, within: float) -> Reply:
         """Send one batch, and wait for so many seconds.
@@ -48,6 +48,7 @@ class Asker:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
+                self._plain.forget(batch)
                 raise
             # Nobody cancelled this call: something inside the backend cancelled itself.
             raise self._ours(error) from None
@@ -55,6 +56,8 @@ class Asker:
             if isinstance(error, TimeoutError) and limit.expired():
                 which = "DEADLINE" if self._backend.keeps_timeout else "TIMEOUT"
                 message = f"no answer in {within:g} s (EMBEDDING_{which})"
+                if not self.is_async and self._plain.is_full:
+                    message += "; earlier calls still run in threads, which cannot be stopped"
                 raise Unavailable(message) from None
             problem = self._ours(error)
             raise problem from problem.__cause__
@@ -88,9 +91,7 @@ class Asker:
     async def _send(self, batch: Batch) -> object:
         if self.is_async:
             return await self._backend.embed(batch)  # type: ignore[misc]
-        # A thread may outlive its request, and must not write to rows that are others' by then.
-        batch = replace(batch, out=None)
-        reply = await in_thread(lambda: self._backend.embed(batch))
+        reply = await self._plain.embed(batch)
         return await reply if inspect.isawaitable(reply) else reply
 
     def _ours(self, error: BaseException) -> EmbeddingError:
