@@ -37,7 +37,7 @@ TYPED = [
     [
         *("core/src", *(f"{dist}/src" for dist in DISTS[1:])),
         *(".ci/release.py", "tests/run.py", "tests/core", "tests/jobs", "tests/local"),
-        *("tests/journeys", "tests/rules", "tests/benchmarks"),
+        *("tests/journeys", "tests/rules", "tests/benchmarks", "docs/conf.py"),
     ],
     ["tests/openai", "tests/azure"],
     ["tests/spaces"],

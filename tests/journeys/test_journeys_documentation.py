@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,14 +62,6 @@ def test_blocks_have_a_language_that_is_known(page: Path) -> None:
     """No block escapes the tests for want of a language."""
     for block in blocks(page):
         assert block.language in KNOWN, f"{name(page)}:{block.line}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every link to a file of this repository is to a file that is there."""
-    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (page.parent / target).exists(), f"{name(page)} links to {target}"
 
 
 def test_every_page_is_in_the_index() -> None:
