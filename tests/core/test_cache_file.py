@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ WIDTH = 64
 
 WRITER = """
 import hashlib, sys
+from contextlib import closing
 from pathlib import Path
 from ellmental_embeddings.vector_cache import FileCache
 
@@ -282,8 +284,8 @@ def test_a_file_that_another_keeps_locked_is_waited_for_then_passed_over(
     cache.close()
     other = sqlite3.connect(CACHE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreBusy):
-        VectorStore(CACHE, 10**9, patience=0).put({key_of(11): bytes(WIDTH * 4)})
+    with closing(VectorStore(CACHE, 10**9, patience=0)) as store, pytest.raises(StoreBusy):
+        store.put({key_of(11): bytes(WIDTH * 4)})
     monkeypatch.setattr("ellmental_embeddings.vector_cache._PATIENCE", 0.2)
     with caplog.at_level(logging.WARNING, "ellmental_embeddings"):
         cache = FileCache(CACHE, 10**9)

@@ -90,9 +90,13 @@ def test_it_is_off_unless_asked_for() -> None:
 
 def test_the_first_answer_counts_where_it_comes_first() -> None:
     """The twin is cancelled then."""
+    second = asyncio.Event()
 
     async def late(_: ScriptedBackend, __: Batch, sending: int) -> None:
-        await asyncio.sleep(0.2 if sending == 1 else 3600)
+        if sending > 1:
+            second.set()
+            await asyncio.sleep(3600)
+        await second.wait()
 
     result, service, backend = hedged(late)
     assert np.array_equal(result.vectors, vectors_of([SLOW]))
@@ -102,9 +106,12 @@ def test_the_first_answer_counts_where_it_comes_first() -> None:
 @pytest.mark.parametrize("failing", [1, 2])
 def test_one_that_fails_leaves_it_to_the_other(failing: int) -> None:
     """A 503 of either is no failure of the batch while the other may still answer."""
+    second = asyncio.Event()
 
     async def half(_: ScriptedBackend, __: Batch, sending: int) -> None:
-        await asyncio.sleep(0.2)
+        if sending > 1:
+            second.set()
+        await second.wait()
         if sending == failing:
             raise Unavailable("503")
         await asyncio.sleep(0.1)
@@ -116,10 +123,13 @@ def test_one_that_fails_leaves_it_to_the_other(failing: int) -> None:
 
 def test_where_both_fail_the_batch_is_tried_again() -> None:
     """As if there had been one."""
+    second = asyncio.Event()
 
     async def both(_: ScriptedBackend, __: Batch, sending: int) -> None:
+        if sending > 1:
+            second.set()
         if sending <= 2:
-            await asyncio.sleep(0.2)
+            await second.wait()
             raise Unavailable("503", retry_after=0.0)
 
     result, service, _ = hedged(both)
