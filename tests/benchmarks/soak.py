@@ -201,7 +201,7 @@ def sample(
                 "memory, MB": resident * page / 1e6,
                 "files": len(list(Path("/proc/self/fd").iterdir())),
                 "threads": threading.active_count(),
-                "tasks": len(asyncio.all_tasks(generator._loop.loop)),
+                "tasks": len(asyncio.all_tasks(generator._host.loop.loop)),
             }
         )
 

@@ -213,7 +213,7 @@ class Moments:
         del cycle, stream
         import gc
 
-        loop = self.generator._loop.loop
+        loop = self.generator._host.loop.loop
         asyncio.run_coroutine_threadsafe(_later(gc.collect), loop).result(5)
         # A loop that collects cannot wait for what it cancels; that ends soon after.
         until = time.monotonic() + 5
@@ -231,12 +231,12 @@ class Moments:
         else:
             assert self.backend.in_flight == 0
         sent = len(self.backend.batches)
-        loop = self.generator._loop.loop
+        loop = self.generator._host.loop.loop
         if not loop.is_closed():
             left = asyncio.run_coroutine_threadsafe(_tasks(), loop).result(5)
             assert left == [], left
             assert self.generator._engine.pace.in_flight == 0
-            assert not self.generator._loop._calls
+            assert not self.generator._host.loop._calls
         assert not [one for one in threading.enumerate() if one.name == "ellmental-backend"]
         assert len(self.backend.batches) == sent
 

@@ -178,7 +178,8 @@ def test_a_key_in_an_error_is_masked() -> None:
         except ValueError as error:
             raise AuthenticationFailed("wrong key: sk-very-secret") from error
 
-    _, backend = scripted_generator(always=repeats)
+    generator, backend = scripted_generator(always=repeats)
+    generator.close()  # the backend is asked by hand
     asker = Asker(backend, Secrets(["sk-very-secret"]))
     with pytest.raises(AuthenticationFailed) as caught:
         asyncio.run(asker.ask(Batch(("text",)), within=1))

@@ -297,12 +297,12 @@ def test_services_that_name_no_model_do_not_pass_for_one() -> None:
 
 def test_waiting_is_said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever watches learns why nothing seems to happen, once for many batches."""
-    from ellmental_embeddings.engine import run
+    from ellmental_embeddings.engine import recovery
 
     def down(backend: ScriptedBackend, batch: Batch) -> None:
         raise Unavailable("503 from the gateway.")
 
-    monkeypatch.setattr(run, "_WORTH_SAYING", 0.0)
+    monkeypatch.setattr(recovery, "_WORTH_SAYING", 0.0)
     generator, _ = scripted_generator(script=[down] * 4, settings={"BATCH_SIZE": 1})
     with generator:
         generator.embed(["a", "b", "c", "d"])

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from .arguments import as_list, check_arguments, refuse_single
+from .arguments import as_list, refuse_single
 from .calls import Call, end_all, end_all_async
 from .completions import Completions
-from .conclusion import concluded, keep_finished
-from .engine.run import Engine, Ran
-from .errors import ConfigurationError, EmbeddingError
-from .loop import LoopThread, shut
-from .progress import Reporter
-from .result import Embeddings, Estimate, Space
-from .settings import policy_of, rate_key_of
-from .shared_limits import allowance_of
-from .streaming import Streaming, window_sizes
-from .wanted import Wanted, instruction_of, space_of
+from .engine.run import Ran
+from .host import EngineHost
+from .result import Estimate
 from .windows import windows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
     from .backend import Backend, Limits, ModelInfo, Role
     from .engine.pace import PaceStatus
-    from .engine.watch import Watch
+    from .engine.run import Engine
     from .progress import OnProgress
+    from .result import Embeddings, Space
     from .settings import CoreSettings
     from .wanted import OnError
 
@@ -56,19 +48,11 @@ class EmbeddingGenerator:
         self.name = name
         self.dist = dist
         self.settings = settings
-        self._make_backend = make_backend
-        self._closed = False
-        self._start()
+        self._host = EngineHost(name, settings, make_backend)
 
-    def _start(self) -> None:
-        backend = self._make_backend()
-        allowance = allowance_of(
-            backend.rate_key or rate_key_of(self.settings), self.settings.embedding_shared_limits
-        )
-        self._engine = Engine(backend, policy_of(self.settings), allowance)
-        self._loop = LoopThread()
-        self._finalizer = weakref.finalize(self, shut, self._loop, self._engine)
-        self._process = os.getpid()
+    @property
+    def _engine(self) -> Engine:
+        return self._host.engine
 
     @property
     def limits(self) -> Limits:
@@ -105,15 +89,15 @@ class EmbeddingGenerator:
     @property
     def space(self) -> Space:
         """The space of this generator's vectors, as far as it is known by now."""
-        return self._space("document", None)
+        return self._host.space("document", None)
 
     def count_tokens(self, text: str, role: Role = "document") -> int | None:
         """Exact tokens of a text as it would be sent, or None where they cannot be known."""
-        return self._engine.backend.count_tokens(self._prefix(role) + text)
+        return self._engine.backend.count_tokens(self._host.prefix(role) + text)
 
     def most_tokens(self, text: str, role: Role = "document") -> int:
         """Cheap upper bound of ``count_tokens``."""
-        return self._engine.backend.most_tokens(self._prefix(role) + text)
+        return self._engine.backend.most_tokens(self._host.prefix(role) + text)
 
     def embed(
         self,
@@ -148,13 +132,13 @@ class EmbeddingGenerator:
             TypeError: ``texts`` is one string, or no iterable.
         """
         given, call = as_list(texts), Call[Ran]()
-        wanted = self._wanted(given, role, instruction, on_error, progress)
+        wanted = self._host.wanted(given, role, instruction, on_error, progress)
         with wanted.reporter:
             try:
-                self._begin(call, given, wanted)
-                return self._concluded(wanted.reporter.wait(call), wanted)
+                self._host.begin(call, given, wanted)
+                return self._host.concluded(wanted.reporter.wait(call), wanted)
             except BaseException as error:  # Ctrl-C, and whatever else a signal's handler raises
-                self._keep(error, end_all([call]), wanted)
+                self._host.keep(error, end_all([call]), wanted)
                 raise
 
     async def aembed(
@@ -171,13 +155,13 @@ class EmbeddingGenerator:
         Where the task is cancelled, the CancelledError has what was finished in ``.result``.
         """
         given, call = as_list(texts), Call[Ran]()
-        wanted = self._wanted(given, role, instruction, on_error, progress)
+        wanted = self._host.wanted(given, role, instruction, on_error, progress)
         with wanted.reporter:
             try:
-                self._begin(call, given, wanted)
-                return self._concluded(await wanted.reporter.wait_async(call), wanted)
+                self._host.begin(call, given, wanted)
+                return self._host.concluded(await wanted.reporter.wait_async(call), wanted)
             except BaseException as error:
-                self._keep(error, await end_all_async([call], during=error), wanted)
+                self._host.keep(error, await end_all_async([call], during=error), wanted)
                 raise
 
     def stream(
@@ -206,8 +190,8 @@ class EmbeddingGenerator:
                 that were not finished are failed ones there.
         """
         refuse_single(texts)
-        wanted = self._wanted(texts, role, instruction, on_error, progress)
-        return self._streaming(wanted).stream(texts)
+        wanted = self._host.wanted(texts, role, instruction, on_error, progress)
+        return self._host.streaming(wanted).stream(texts)
 
     def astream(
         self,
@@ -224,8 +208,8 @@ class EmbeddingGenerator:
         slow are not held back for more than half a second.
         """
         refuse_single(texts)
-        wanted = self._wanted(texts, role, instruction, on_error, progress)
-        return self._streaming(wanted).astream(texts)
+        wanted = self._host.wanted(texts, role, instruction, on_error, progress)
+        return self._host.streaming(wanted).astream(texts)
 
     def as_completed(
         self,
@@ -254,13 +238,13 @@ class EmbeddingGenerator:
             EmbeddingError: the service cannot be used; after all else is handed out.
         """
         refuse_single(texts)
-        wanted = self._wanted(texts, role, instruction, "keep", progress)
-        size, ahead = self._windows()
+        wanted = self._host.wanted(texts, role, instruction, "keep", progress)
+        size, ahead = self._host.windows()
         return Completions(
             texts,
-            begin=lambda call, window, watch: self._begin(call, window, wanted, watch),
-            loop=self._loop,
-            space=lambda: self._space(role, instruction),
+            begin=lambda call, window, watch: self._host.begin(call, window, wanted, watch),
+            loop=self._host.loop,
+            space=lambda: self._host.space(role, instruction),
             reporter=wanted.reporter,
             size=size,
             ahead=ahead,
@@ -269,19 +253,17 @@ class EmbeddingGenerator:
     def estimate(self, texts: Iterable[str], *, role: Role = "document") -> Estimate:
         """What ``stream`` would send for these texts. Sends nothing; its memory is bounded."""
         refuse_single(texts)
-        self._check(role, None, "keep")
-        told = self._instruction(role) or None
+        self._host.check(role, None, "keep")
+        told = self._host.instruction(role) or None
         total = Estimate()
-        for window in windows(texts, self._windows()[0]):
+        for window in windows(texts, self._host.windows()[0]):
             planned = partial(self._engine.estimator.estimate, window, role=role, instruction=told)
-            total += self._loop.run(planned)
+            total += self._host.loop.run(planned)
         return total
 
     def close(self) -> None:
         """Cancel what runs and give back what is held. Closing twice is fine."""
-        if not self._closed:
-            self._closed = True
-            self._finalizer()
+        self._host.close()
 
     async def aclose(self) -> None:
         """``close`` for coroutines."""
@@ -317,83 +299,3 @@ class EmbeddingGenerator:
             "an EmbeddingGenerator holds open connections and cannot be pickled; call "
             "load_generator with the same name and settings in the other process"
         )
-
-    # From here on: how the two faces reach the one engine.
-
-    def _wanted(
-        self,
-        texts: object,
-        role: Role,
-        instruction: str | None,
-        on_error: OnError,
-        progress: OnProgress,
-    ) -> Wanted:
-        self._check(role, instruction, on_error)
-        return Wanted(role, instruction, on_error, Reporter(progress, texts))
-
-    def _begin(
-        self,
-        call: Call[Ran],
-        texts: Sequence[object],
-        wanted: Wanted,
-        watch: Watch | None = None,
-    ) -> None:
-        self._check(wanted.role, wanted.instruction, wanted.on_error)
-        if self._process != os.getpid():
-            # Forked: threads and connections stayed in the parent.
-            self._finalizer.detach()
-            self._parents = self._engine  # kept: its open files are not this process's to close
-            self._start()
-        if not texts and not self._engine.service.width:
-            raise ConfigurationError(
-                f"no texts were given, and the width of {self.name}'s vectors is not known before "
-                "its first answer. Set EMBEDDING_DIMENSIONS, or give at least one text."
-            )
-        own = wanted.instruction
-        told = (self._instruction(wanted.role) if own is None else own) or None
-        engine, tally = self._engine, wanted.reporter.tally
-        self._loop.start(
-            call,
-            lambda: engine.run(texts, role=wanted.role, instruction=told, watch=watch, tally=tally),
-        )
-
-    def _check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
-        check_arguments(role, instruction, on_error, self._instruction(role))
-        if self._closed:
-            raise EmbeddingError(f"the generator {self.name} is closed: load it again")
-
-    def _streaming(self, wanted: Wanted) -> Streaming:
-        size, ahead = self._windows()
-        return Streaming(
-            begin=lambda call, window: self._begin(call, window, wanted),
-            conclude=lambda ran, start: self._concluded(ran, wanted, start),
-            keep=lambda error, ran: self._keep(error, ran, wanted),
-            reporter=wanted.reporter,
-            size=size,
-            ahead=ahead,
-        )
-
-    def _windows(self) -> tuple[int, int]:
-        """Texts in a window of a stream, and windows under way."""
-        batch = min(self.settings.batch_size, self.limits.items or self.settings.batch_size)
-        return window_sizes(batch, self._engine.concurrency)
-
-    def _concluded(self, ran: Ran, wanted: Wanted, start: int = 0) -> Embeddings:
-        space = self._space(wanted.role, wanted.instruction)
-        return concluded(ran, space, self.name, keep=wanted.on_error == "keep", start=start)
-
-    def _keep(self, error: BaseException, ran: Sequence[Ran], wanted: Wanted) -> None:
-        held = getattr(error, "result", None)  # of the failed call alone, without those behind it
-        if held is None or sum(len(one.outcomes) for one in ran) > len(held):
-            keep_finished(error, ran, self._space(wanted.role, wanted.instruction))
-
-    def _space(self, role: Role, instruction: str | None) -> Space:
-        return space_of(self._engine, self.settings, self.name, role, instruction)
-
-    def _instruction(self, role: str) -> str | None:
-        return instruction_of(self.settings, role)
-
-    def _prefix(self, role: Role) -> str:
-        if self._engine.backend.takes_instruction:
-            return ""
-        return self._instruction(role) or ""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from ..result import Usage
 from .hopeless import Hope
+from .watch import Decided
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from typing import Any
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,12 +23,17 @@ if TYPE_CHECKING:
     from ..result import Outcome
     from .place import Placement
     from .plan import Plan
+    from .service import Service
     from .tally import Tally
     from .watch import Watch
 
-__all__ = ["CallState", "Part", "Ran"]
+__all__ = ["CallState", "Part", "Ran", "Stopped"]
 
 T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Ends all workers of a call."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +82,9 @@ class CallState:
 
     Attributes:
         began: when it began, on the loop's clock.
+        queue: what waits to be sent.
+        workers: what sends it; None before it is sent.
+        work: what each of them does.
         hope: whether it is worth going on.
         keys: per piece, its key in the cache; None where none was asked for.
         about: the key in the cache of what is known of the model, or None.
@@ -88,9 +98,10 @@ class CallState:
     placement: Placement
     role: Role
     instruction: str | None
-    queue: deque[Part]
-    workers: asyncio.TaskGroup
     began: float
+    queue: deque[Part] = field(default_factory=deque)
+    workers: asyncio.TaskGroup | None = None
+    work: Callable[[CallState], Coroutine[Any, Any, None]] | None = None
     requests: int = 0
     retries: int = 0
     hedged: int = 0
@@ -124,7 +135,48 @@ class CallState:
         if self.watch is not None:
             self.watch.drain.answered()
 
-    def usage_of(self, part: Part | None, texts: int, tokens: int | None, now: float) -> Usage:
+    def start_worker(self) -> None:
+        """Let one more worker send what waits in the queue."""
+        assert self.workers is not None
+        assert self.work is not None
+        self.workers.create_task(self.work(self))
+
+    def stop(self, error: EmbeddingError) -> None:
+        """Let it end early, with this error unless it has one: gently where somebody looks on.
+
+        Raises:
+            Stopped: through all its workers, where nobody does.
+        """
+        self.stopped = self.stopped or error
+        if self.watch is None:
+            raise Stopped
+        self.watch.drain.begin()
+
+    def tell(
+        self, service: Service, part: Part | None = None, tokens: int | None = 0
+    ) -> Awaitable[None] | None:
+        """Tell who looks on what is decided now, after a part or before the first.
+
+        Args:
+            service: knows the width, and whether means are to have length 1.
+            part: whose answer decided it; None for the plan, and for the cache.
+            tokens: what that answer took, where it is known.
+
+        Returns:
+            What to wait for until it is taken; None where there is nothing to tell.
+        """
+        if self.watch is None:
+            return None
+        positions, vectors, outcomes = self.placement.take_decided(
+            service.width or 0, normalised=service.model_info.normalised
+        )
+        if not len(positions):
+            return None
+        now = asyncio.get_running_loop().time()
+        usage = self._usage_of(part, len(positions), tokens, now)
+        return self.watch.tell(Decided(positions, vectors, outcomes, usage))
+
+    def _usage_of(self, part: Part | None, texts: int, tokens: int | None, now: float) -> Usage:
         """What the requests took that decided some texts; none did the plan's, and the cache's."""
         if part is None:
             known = self.placement.recalled

@@ -39,13 +39,13 @@ class Hedge:
     """Asks, and asks once more where an answer is late.
 
     Args:
-        asker: the door to the backend.
+        asker: the door to the backend; an attribute, too.
         pace: a second request goes only where one may go at once.
         share: EMBEDDING_HEDGE: second requests, as a share of all; 0 for none.
     """
 
     def __init__(self, asker: Asker, pace: Pace, share: float) -> None:
-        self._asker = asker
+        self.asker = asker
         self._pace = pace
         # A thread cannot be cancelled: a plain ``def`` would go on and be paid for.
         self._share = share if asker.is_async else 0.0
@@ -65,13 +65,13 @@ class Hedge:
             EmbeddingError: as ``Asker.ask``.
         """
         if not self._share:
-            return await self._asker.ask(batch, within=within)
+            return await self.asker.ask(batch, within=within)
         clock = asyncio.get_running_loop().time
         began = clock()
         self._asked += 1
         # Two that write to the same rows could leave half of each there.
         batch = replace(batch, out=None)
-        tasks = [_quiet(self._asker.ask(batch, within=within))]
+        tasks = [_quiet(self.asker.ask(batch, within=within))]
         try:
             await asyncio.wait(tasks, timeout=self._late(tokens))
             if not tasks[0].done() and self._hedged + 1 <= self._share * self._asked:
@@ -99,7 +99,7 @@ class Hedge:
         call.hedged += 1
         call.asked()
         try:
-            tasks.append(_quiet(self._asker.ask(batch, within=within)))
+            tasks.append(_quiet(self.asker.ask(batch, within=within)))
             return await _first_good(tasks)
         finally:
             second = tasks[-1]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..backend import ModelInfo
+    from ..backend import Backend, ModelInfo
 
 __all__ = ["Service", "count"]
 
@@ -33,11 +33,11 @@ class Service:
     """Decides what is believed, and remembers what was learnt.
 
     Args:
-        limits: what the backend declares.
-        model: what the backend declares.
+        backend: declares its limits and its model.
         asked: EMBEDDING_DIMENSIONS, or None.
 
     Attributes:
+        backend: the same.
         limits: what one request may hold, as far as it is known by now.
         width: dimensions of the vectors; None before the first answer where undeclared.
         model: the model that answered, where the service names it.
@@ -45,9 +45,10 @@ class Service:
         last_success: when a request last succeeded, on the clock of whoever calls.
     """
 
-    def __init__(self, limits: Limits, model: ModelInfo, asked: int | None) -> None:
-        self.limits = limits
-        self.width = asked or model.dimensions
+    def __init__(self, backend: Backend, asked: int | None) -> None:
+        self.backend = backend
+        self.limits = backend.limits
+        self.width = asked or backend.model.dimensions
         self.model: str | None = None
         self.recalled: ModelInfo | None = None
         self.last_success = float("-inf")
@@ -60,6 +61,16 @@ class Service:
     def answered(self) -> bool:
         """Whether any request has succeeded yet."""
         return self.last_success > float("-inf")
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """What is known of the model: by its backend, else by vectors from the cache."""
+        recalled = None if self.answered else self.recalled
+        return recalled or self.backend.model
+
+    def concurrency(self, most: int) -> int:
+        """Most requests in flight that are of use, of so many that are allowed."""
+        return min(most, self.limits.concurrency or most)
 
     def believe(self, reply: Reply, texts: tuple[str, ...], now: float) -> NDArray[np.float32]:
         """The vectors of a reply, float32, shape (texts, dimensions), in the texts' order.

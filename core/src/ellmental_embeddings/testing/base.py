@@ -216,7 +216,7 @@ class ContractBase(Author):
         """Do not close a generator that hangs."""
         if generator in self._opened:
             self._opened.remove(generator)
-        generator._finalizer.detach()  # noqa: SLF001 - closing it would hang, also at exit
+        generator._host.finalizer.detach()  # noqa: SLF001 - closing it would hang, also at exit
 
     def bare(self, **settings: Any) -> BareBackend:
         """The backend by itself, for use in a ``with``."""
