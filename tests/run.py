@@ -3,7 +3,8 @@
     python3 tests/run.py                    with this Python
     python3 tests/run.py --all-pythons      with 3.11, 3.12 and 3.13, one after the other
     python3 tests/run.py --packaging        install each dist alone, with its lowest and highest
-                                            versions (some minutes, instead of all else)
+                                            versions (some minutes, instead of all else; needs
+                                            Python 3.11 and 3.13)
     python3 tests/run.py -- -k engine       what stands after -- goes to pytest
 
 Needs Python 3.11 or newer with pip, and PyPI. The environments are kept in .venv-test-3.xx, so
@@ -54,7 +55,7 @@ def main() -> int:
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     given = parser.parse_args()
     if given.packaging:
-        return packaging(Path(sys.executable), given.pytest)
+        return packaging(given.pytest)
     if not given.all_pythons:
         return check(
             Path(sys.executable), f"{sys.version_info[0]}.{sys.version_info[1]}", given.pytest
@@ -74,11 +75,17 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def packaging(python: Path, dists: list[str]) -> int:
-    """Install each dist alone, with the lowest and the highest versions that it allows."""
-    bin_folder = environment(python, f"{sys.version_info[0]}.{sys.version_info[1]}")
+def packaging(dists: list[str]) -> int:
+    """Install each dist alone: lowest versions, oldest Python; highest versions, newest Python."""
+    ends = {"lowest": PYTHONS[0], "highest": PYTHONS[-1]}
+    pythons = {end: find_python(version) for end, version in ends.items()}
+    if absent := [ends[end] for end, python in pythons.items() if python is None]:
+        print(f"Python {' and '.join(absent)} must be on this machine", file=sys.stderr)
+        return 1
+    bin_folder = environment(Path(sys.executable), f"{sys.version_info[0]}.{sys.version_info[1]}")
     script = ROOT / "tests" / "journeys" / "clean_installs.py"
-    command = [str(bin_folder / "python"), str(script), *dists]
+    given = [f"--{end}={python}" for end, python in pythons.items()]
+    command = [str(bin_folder / "python"), str(script), *given, *dists]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

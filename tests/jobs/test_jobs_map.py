@@ -6,6 +6,8 @@ import html
 import re
 import shutil
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +142,27 @@ def test_what_cannot_be_drawn_is_said(
 
 
 # The layout, and the colours
+
+
+UMAP = """
+import numpy as np
+from ellmental_embeddings_jobs.layout import laid_out
+vectors = np.repeat(np.eye(2, 16, dtype=np.float32), 30, axis=0)
+vectors += np.random.default_rng(3).normal(0, 0.05, vectors.shape).astype(np.float32)
+places = laid_out(vectors, "umap")
+assert places.shape == (60, 2) and places.dtype == np.float32, places
+middles = places[:30].mean(axis=0), places[30:].mean(axis=0)
+spread = max(places[:30].std(axis=0).max(), places[30:].std(axis=0).max())
+assert np.linalg.norm(middles[0] - middles[1]) > 2 * spread, (middles, spread)
+"""
+
+
+def test_the_other_layout_keeps_heaps_apart() -> None:
+    """The real umap-learn, where it is installed: `python3 tests/run.py --packaging` does so."""
+    if find_spec("umap") is None:
+        pytest.skip("umap-learn is not installed")
+    ran = subprocess.run([sys.executable, "-c", UMAP], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_layout_shows_the_spread_and_does_not_change() -> None:
