@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from .settings import CoreSettings
 
 __all__ = ["GeneratorStatus", "blocked_dists", "describe_generator", "installed_generators"]
+
+_SLOW = 0.5
+"""Seconds to import from which on a plugin is told of. Ours take hundredths, an SDK about this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class GeneratorStatus:
         state: ``ready``; ``not ready`` (variables missing or wrong); ``broken``; ``blocked``.
         variant: the variable and its value that choose it among those of one name, or None.
         reason: why it is not ready, else empty.
+        warning: what is amiss though it works: a plugin that is slow to import; else empty.
         missing: required variables that are not set.
         variables: all its variables with values and sources; empty where broken.
         limits, model: what its backend says of itself; only from ``describe_generator``.
@@ -44,6 +49,7 @@ class GeneratorStatus:
     state: Literal["ready", "not ready", "broken", "blocked"]
     variant: tuple[str, str] | None = None
     reason: str = ""
+    warning: str = ""
     missing: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -93,10 +99,12 @@ def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False)
     spec, limits, model = offer.spec, Limits(), ModelInfo()
     state: Literal["ready", "not ready", "broken"] = "ready"
     reason, rows = "", []
+    seconds, began = offer.seconds, time.perf_counter()
     try:
         settings_class: type[CoreSettings] = import_object(
             spec.settings, offer.dist, BackendSettings
         )
+        seconds += time.perf_counter() - began
         rows = list_variables(settings_class, variables)
     except EmbeddingError as error:
         state, reason = "broken", str(error)
@@ -122,10 +130,19 @@ def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False)
         variant=spec.variant,
         state=state,
         reason=reason,
+        warning=_about_slowness(offer.dist, seconds) if seconds >= _SLOW else "",
         missing=tuple(row.name for row in rows if row.source == "missing"),
         variables=tuple(rows),
         limits=limits,
         model=model,
+    )
+
+
+def _about_slowness(dist: str, seconds: float) -> str:
+    return (
+        f"{dist} took {seconds:.1f} s to import, and whoever chooses it or lists the generators "
+        "waits for it. Tell its authors: what is heavy is imported by the backend alone. Or name "
+        "it in EMBEDDING_PLUGINS_BLOCKED."
     )
 
 

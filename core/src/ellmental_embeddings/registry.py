@@ -10,6 +10,7 @@ import difflib
 import inspect
 import re
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -66,11 +67,12 @@ _UNKNOWN = "an unknown dist"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A generator that can be chosen, and the dist that brings it."""
+    """A generator that can be chosen, the dist that brings it, and how long its plugin loaded."""
 
     spec: GeneratorSpec
     dist: str
     version: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +153,14 @@ class Registry:
             return f"{dist} is blocked by EMBEDDING_PLUGINS_BLOCKED."
         key = (dist, point.value)
         if key not in self._loaded:
+            began = time.perf_counter()
             try:
                 specs = _specs(point, dist)
             except PluginError as error:
                 self._loaded[key] = str(error)
             else:
-                self._loaded[key] = [Offer(spec, dist, version) for spec in specs]
+                took = time.perf_counter() - began
+                self._loaded[key] = [Offer(spec, dist, version, took) for spec in specs]
         found = self._loaded[key]
         if not isinstance(found, str) and not any(
             offer.spec.name.upper() == point.name.upper() for offer in found

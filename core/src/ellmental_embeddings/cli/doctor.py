@@ -99,6 +99,8 @@ def _surroundings() -> Iterator[_Finding]:
             )
         else:
             yield _Finding(status.label, origin, ready=status.state == "ready")
+        if status.warning:
+            yield _Finding(status.label, status.warning, ready=False)
 
 
 def _trial(generator: EmbeddingGenerator) -> Iterator[_Finding]:

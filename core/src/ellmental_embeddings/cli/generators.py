@@ -22,8 +22,8 @@ __all__ = ["command"]
 def command(name: str | None, as_json: bool) -> None:
     """List the installed generators, or describe the one called NAME.
 
-    Nothing is sent. A plugin that is broken or blocked is listed with the reason; it does not
-    keep the others from working.
+    Nothing is sent. A plugin that is broken, blocked or slow to import is listed with the reason;
+    it does not keep the others from working.
 
     \b
     Examples:
@@ -48,8 +48,8 @@ def command(name: str | None, as_json: bool) -> None:
         ]
         click.echo(table([("GENERATOR", "STATE", "FROM", "SUMMARY"), *rows]))
         for status in statuses:
-            if status.reason:
-                note(f"\n{status.label}: {status.reason}")
+            for said in filter(None, (status.reason, status.warning)):
+                note(f"\n{status.label}: {said}")
 
 
 def _as_dict(status: GeneratorStatus) -> dict[str, Any]:
@@ -74,8 +74,7 @@ def _description(status: GeneratorStatus) -> str:
         for row in status.variables
     ]
     parts = [table([(f"{name}:", value) for name, value in facts])]
-    if status.reason:
-        parts.append(status.reason)
+    parts += filter(None, (status.reason, status.warning))
     if variables:
         parts.append("Variables:\n" + table(variables, indent="  "))
     return "\n\n".join(parts)
