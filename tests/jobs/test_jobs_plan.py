@@ -72,14 +72,36 @@ def test_it_speaks_to_people(ellmental: Run, monkeypatch: pytest.MonkeyPatch) ->
         "price       not known for this model: say it with --price DOLLARS_PER_MILLION_TOKENS",
         (
             "time        not known: neither EMBEDDING_RPM nor EMBEDDING_TPM is set, and a service "
-            "tells its limits only in answers"
+            "tells its limits only in answers (ellmental doctor --load 100 asks for some)"
         ),
     ]
     monkeypatch.setenv("EMBEDDING_RPM", "2")
     monkeypatch.setenv("EMBEDDING_TPM", "30")
     ran = ellmental("plan", "a.txt", "--price", "2.5")
     assert "price       $0.0010 at $2.5 a million tokens (as given by --price)" in ran.out
-    assert "time        at least 13 min 0 s (EMBEDDING_RPM=2, EMBEDDING_TPM=30)" in ran.out
+    assert "time        at least 12 min 0 s (EMBEDDING_RPM=2, EMBEDDING_TPM=30)" in ran.out
+    monkeypatch.delenv("EMBEDDING_TPM")
+    said = ellmental("plan", "a.txt").out
+    assert "time        at least 1 min 0 s (EMBEDDING_RPM=2, EMBEDDING_TPM is not set)" in said
+    monkeypatch.setenv("EMBEDDING_RPM", "100")
+    assert (
+        "time        no wait: one minute's share is enough (EMB" in ellmental("plan", "a.txt").out
+    )
+
+
+def test_a_bound_of_tokens_is_no_least_time(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where tokens cannot be counted, the time they may take is not said to be the least."""
+    monkeypatch.setenv("SCRIPTED_COUNTS", "false")
+    monkeypatch.setenv("EMBEDDING_RPM", "3")
+    monkeypatch.setenv("EMBEDDING_TPM", "600")
+    Path("a.txt").write_text(lines(60))
+    plan = plan_of(ellmental, "a.txt")
+    assert plan["tokens_exact"] is False
+    assert (plan["requests"], plan["tokens"]) == (2, 60 * 14 - 10)
+    assert (plan["seconds"], plan["seconds_at_most"]) == (0, 60)
+    assert "if it is as many tokens as the bound" in ellmental("plan", "a.txt").out
 
 
 def test_duplicates_far_apart_are_said(ellmental: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ class ScriptedSettings(BackendSettings):
     scripted_refuses: str = Field(default="REFUSE", description="Texts with this are refused.")
     scripted_stop_after: int | None = Field(default=None, description="Texts until the key fails.")
     scripted_width_known: bool = Field(default=True, description="Whether the width is declared.")
+    scripted_counts: bool = Field(default=True, description="Whether it can count tokens.")
 
 
 class ScriptedBackend(Backend):
@@ -62,9 +63,9 @@ class ScriptedBackend(Backend):
         self._texts += len(batch.texts)
         return Reply(np.stack([self._vector(text) for text in batch.texts]))
 
-    def count_tokens(self, text: str) -> int:
+    def count_tokens(self, text: str) -> int | None:
         """Words."""
-        return len(text.split())
+        return len(text.split()) if self._settings.scripted_counts else None
 
     def most_tokens(self, text: str) -> int:
         """Characters: no text has more words."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ellmental_embeddings import EmbeddingError, load_generator
 
-from .asked import Asked, open_input, splitter_for
+from .asked import open_input, splitter_for
 from .comparison import is_unchanged
-from .dataset import Manifest
 from .errors import FilesError, JobStopped
 from .interrupts import Interrupts
 from .job import Job
@@ -28,40 +25,21 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import EmbeddingGenerator
 
-    from .dataset.storage import Store as StoreKind
+    from .order import Order
+    from .prices import Price
     from .sources import Opened
     from .splitting import Splitter
 
-__all__ = ["Order", "run_embed"]
-
-_DISTS = ("ellmental-embeddings", "ellmental-embeddings-jobs")
+__all__ = ["run_embed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What the user asked for.
-
-    Attributes:
-        asked: what is read, and how.
-        output: the dataset's folder.
-        generator: its name, or None for what the settings say.
-        overwrite: replace a dataset that is there.
-        retry_failed: take up again what failed for good in an earlier run.
-        store: how vectors are stored.
-        as_json: print events as JSON on stdout.
-    """
-
-    asked: Asked
-    output: Path
-    generator: str | None
-    overwrite: bool
-    retry_failed: bool
-    store: StoreKind
-    as_json: bool
-
-
-def run_embed(order: Order) -> bool:
+def run_embed(order: Order, output: Path, *, as_json: bool) -> bool:
     """Do it, and say what was done.
+
+    Args:
+        order: what is to be embedded, and how.
+        output: the dataset's folder.
+        as_json: print events on stdout.
 
     Returns:
         True where every row of the input has a vector.
@@ -72,30 +50,35 @@ def run_embed(order: Order) -> bool:
         JobStopped: the same, once something was finished that the same command goes on from.
         KeyboardInterrupt, SystemExit: a signal.
     """
-    with OutputLock(order.output):
-        check_output(order.output, overwrite=order.overwrite)
+    with OutputLock(output):
+        check_output(output, overwrite=order.overwrite)
         sources = open_input(order.asked)
         with load_generator(order.generator) as generator, Interrupts() as interrupts:
-            return _run(order, sources, generator, interrupts)
+            watcher = Watcher(_bytes(sources), events=as_json, price=_price(generator))
+            return _run(order, sources, generator, watcher, interrupts, output=output)
 
 
 def _run(
-    order: Order, sources: Opened, generator: EmbeddingGenerator, interrupts: Interrupts
+    order: Order,
+    sources: Opened,
+    generator: EmbeddingGenerator,
+    watcher: Watcher,
+    interrupts: Interrupts,
+    *,
+    output: Path,
 ) -> bool:
     splitter = splitter_for(generator, order.asked)
     kept = sources.kept_fields()
     target = choose_target(
-        order.output,
-        _manifest(generator, order, splitter.limit, kept),
+        output,
+        order.manifest(generator, splitter.limit, kept),
         generator.space,
         overwrite=order.overwrite,
     )
     _say_what_with(generator, splitter, sources)
-    price = price_of(generator.name, generator.space.model, None)
-    watcher = Watcher(_bytes(sources), events=order.as_json, price=price)
     watcher.event(
         "started",
-        out=order.output.as_posix(),
+        out=output.as_posix(),
         generator=generator.name,
         space=generator.space.to_dict(),
         resumed=not target.fresh,
@@ -110,7 +93,7 @@ def _run(
         )
         if failed is not None:
             return say_nothing_to_do(target.base, watcher, failed)
-        watcher.say(f"{order.output.as_posix()} is complete, and its input has changed since.")
+        watcher.say(f"{output.as_posix()} is complete, and its input has changed since.")
     target.begin()
     job = Job(
         sources=sources,
@@ -154,11 +137,5 @@ def _bytes(sources: Opened) -> int | None:
     return sum(known) if len(known) == len(sizes) else None
 
 
-def _manifest(
-    generator: EmbeddingGenerator, order: Order, limit: int | None, kept: list[Any]
-) -> Manifest:
-    return Manifest(
-        generator=generator.name,
-        versions={dist: version(dist) for dist in (*_DISTS, generator.dist)},
-        settings={**order.asked.settings(limit, kept), "store": order.store},
-    )
+def _price(generator: EmbeddingGenerator) -> Price | None:
+    return price_of(generator.name, generator.space.model, None)

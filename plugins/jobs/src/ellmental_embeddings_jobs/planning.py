@@ -3,63 +3,67 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ellmental_embeddings import Estimate, load_generator
 
-from .asked import Asked, open_input, splitter_for
+from .asked import open_input, splitter_for
 from .distinct import Distinct
 from .document import Blank, Document
 from .errors import FilesError
-from .naming import counted
+from .held import Held
 from .pieces import pieces_of
+from .plan_lines import plan_lines
 from .prices import Price, price_of
+from .target import check_output, foresee_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ellmental_embeddings import EmbeddingGenerator
 
-    from .sources import Source
+    from .order import Order
+    from .sources import Opened, Source
     from .splitting import Splitter
 
-__all__ = ["Planned", "run_plan"]
+__all__ = ["run_plan"]
 
 _SHOWN = 5
-_TYPICAL = 4
-"""Bytes a token in English text: only said as a guess beside the bound, never counted with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What the user asked for.
-
-    Attributes:
-        asked: what is read, and how.
-        generator: its name, or None for what the settings say.
-        price: dollars for a million tokens, or None for what the table says.
-        as_json: print it as JSON on stdout.
-    """
-
-    asked: Asked
-    generator: str | None
-    price: float | None
-    as_json: bool
+_MINUTE = 60.0
 
 
 class _Reading:
-    """The texts that ``embed`` would embed, counted on their way."""
+    """The texts that ``embed`` would embed, counted on their way.
 
-    def __init__(self, sources: Sequence[Source], splitter: Splitter, distinct: Distinct) -> None:
+    Args:
+        sources: what is read.
+        splitter: cuts what is too long.
+        held: what the output has already, or None where no output was named.
+        distinct: of all texts.
+        to_send: of the texts that the output has not.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        splitter: Splitter,
+        held: Held | None,
+        distinct: Distinct,
+        to_send: Distinct,
+    ) -> None:
         self._sources = sources
         self._splitter = splitter
-        self._distinct = distinct
-        self.documents = self.split = self.blank = self.failed = 0
+        self.held = held
+        self.distinct = distinct
+        self.to_send = to_send
+        self.documents = self.split = self.blank = self.failed = self.texts = 0
 
-    def texts(self) -> Iterator[str]:
+    def texts_to_send(self) -> Iterator[str]:
         for source in self._sources:
             try:
                 yield from self._texts_of(source)
@@ -77,44 +81,70 @@ class _Reading:
                     click.echo(f"cannot be embedded: {item.place}: {item.reason}", err=True)
             else:
                 self.documents += 1
-                for piece in pieces_of(item, self._splitter):
-                    self.split += piece.number == 1
-                    self._distinct.add(piece.text)
-                    yield piece.text
+                yield from self._pieces_of(item)
+
+    def _pieces_of(self, document: Document) -> Iterator[str]:
+        for piece in pieces_of(document, self._splitter):
+            self.split += piece.number == 1
+            self.texts += 1
+            self.distinct.add(piece.text)
+            if self.held is None or not self.held.has(piece):
+                self.to_send.add(piece.text)
+                yield piece.text
 
 
-def run_plan(asked: Planned) -> None:
+def run_plan(order: Order, output: Path | None, *, price: float | None, as_json: bool) -> None:
     """Print what embedding the sources would take.
 
+    Args:
+        order: what would be embedded, and how.
+        output: the dataset that would be written or gone on with, or None.
+        price: dollars for a million tokens, or None for what the table says.
+        as_json: print it as JSON on stdout.
+
     Raises:
-        FilesError: the input cannot be used.
+        FilesError: the input cannot be used, or the output cannot be gone on with.
         EmbeddingError: there is no generator, or it cannot plan.
     """
-    sources = open_input(asked.asked)
-    with load_generator(asked.generator) as generator, Distinct() as distinct:
+    if output is not None:
+        check_output(output, overwrite=order.overwrite)
+    sources = open_input(order.asked)
+    with load_generator(order.generator) as generator, ExitStack() as opened:
         click.echo(f"generator: {generator.summary}", err=True)
         for note in sources.notes:
             click.echo(f"note: {note}", err=True)
-        splitter = splitter_for(generator, asked.asked)
-        reading = _Reading(sources, splitter, distinct)
-        estimate = generator.estimate(reading.texts())
-        price = price_of(generator.name, generator.space.model, asked.price)
-        plan = _plan(generator, reading, estimate, distinct.count(), price)
-    if asked.as_json:
+        splitter = splitter_for(generator, order.asked)
+        held = None
+        if output is not None:
+            held = opened.enter_context(closing(_held(order, output, sources, generator, splitter)))
+        distinct, to_send = (opened.enter_context(Distinct()) for _ in range(2))
+        reading = _Reading(sources, splitter, held, distinct, to_send)
+        estimate = generator.estimate(reading.texts_to_send())
+        known_price = price_of(generator.name, generator.space.model, price)
+        plan = _plan(generator, reading, estimate, known_price)
+    if as_json:
         click.echo(json.dumps(plan))
         return
-    for line in _lines(plan, price):
+    for line in plan_lines(plan, output):
         click.echo(line)
 
 
+def _held(
+    order: Order, output: Path, sources: Opened, generator: EmbeddingGenerator, splitter: Splitter
+) -> Held:
+    kept = sources.kept_fields()
+    now = order.manifest(generator, splitter.limit, kept)
+    target = foresee_target(output, now, generator.space, overwrite=order.overwrite)
+    names = [item.name for item in kept]
+    return Held(target, kept=names, retry_failed=order.retry_failed)
+
+
 def _plan(
-    generator: EmbeddingGenerator,
-    reading: _Reading,
-    estimate: Estimate,
-    distinct: int,
-    price: Price | None,
+    generator: EmbeddingGenerator, reading: _Reading, estimate: Estimate, price: Price | None
 ) -> dict[str, Any]:
-    settings = generator.settings
+    settings, held = generator.settings, reading.held
+    rpm, tpm = settings.embedding_rpm, settings.embedding_tpm
+    sent = estimate.unique - (estimate.cached or 0)
     return {
         "generator": generator.name,
         "space": generator.space.to_dict(),
@@ -122,9 +152,13 @@ def _plan(
         "split": reading.split,
         "blank": reading.blank,
         "unusable": reading.failed,
-        "texts": estimate.texts,
-        "distinct": distinct,
-        "sent": estimate.unique - (estimate.cached or 0),
+        "texts": reading.texts,
+        "distinct": reading.distinct.count(),
+        "held": held and held.vectors,
+        "failed_before": held and held.failed,
+        "vanished": held and held.vanished(),
+        "sent": sent,
+        "sent_again": max(estimate.unique + estimate.failed - reading.to_send.count(), 0),
         "cached": estimate.cached if settings.embedding_cache else None,
         "overlong": estimate.overlong,
         "refused": estimate.failed,
@@ -134,93 +168,21 @@ def _plan(
         "dollars": None if price is None else price.of(estimate.tokens),
         "dollars_per_million": None if price is None else price.per_million,
         "price_source": None if price is None else price.source,
-        "seconds": _seconds(estimate, settings.embedding_rpm, settings.embedding_tpm),
-        "rpm": settings.embedding_rpm,
-        "tpm": settings.embedding_tpm,
+        "seconds": _seconds(estimate.requests, rpm, estimate.tokens * estimate.exact, tpm),
+        "seconds_at_most": _seconds(estimate.requests, rpm, estimate.tokens, tpm),
+        "rpm": rpm,
+        "tpm": tpm,
     }
 
 
-def _seconds(estimate: Estimate, rpm: int | None, tpm: int | None) -> float | None:
-    """The least seconds that the limits allow, or None where none is set."""
-    minutes = []
-    if rpm is not None:
-        minutes.append(estimate.requests / rpm)
-    if tpm is not None:
-        minutes.append(estimate.tokens / tpm)
-    return max(minutes) * 60 if minutes else None
+def _seconds(requests: int, rpm: int | None, tokens: int, tpm: int | None) -> float | None:
+    """The least seconds that the limits allow, or None where none is set.
 
-
-def _lines(plan: dict[str, Any], price: Price | None) -> list[str]:
-    blank = f", {counted(plan['blank'], 'blank line')} passed over" if plan["blank"] else ""
-    unusable = f", {plan['unusable']:,} cannot be embedded" if plan["unusable"] else ""
-    split = f", {plan['split']:,} of them split" if plan["split"] else ""
-    rows = [
-        ("documents", f"{plan['documents']:,}{split}{blank}{unusable}"),
-        ("texts", f"{plan['texts']:,}, {plan['distinct']:,} of them different"),
-        ("to be sent", _sent(plan)),
-        ("over-long", _overlong(plan)),
-        ("requests", f"{plan['requests']:,}"),
-        ("tokens", _tokens(plan)),
-        ("price", _price(plan, price)),
-        ("time", _time(plan)),
+    What a minute may hold is sent at once; each further minute's share has to wait for its own.
+    """
+    minutes = [
+        max(math.ceil(amount / limit) - 1, 0)
+        for amount, limit in ((requests, rpm), (tokens, tpm))
+        if limit is not None
     ]
-    return [f"{name:11} {value}" for name, value in rows]
-
-
-def _sent(plan: dict[str, Any]) -> str:
-    if plan["cached"] is not None:
-        return f"{plan['sent']:,}, {plan['cached']:,} are in the cache"
-    again = plan["sent"] + plan["refused"] - plan["distinct"]
-    if again <= 0:
-        return f"{plan['sent']:,}"
-    return (
-        f"{plan['sent']:,}, {again:,} of them again: identical texts far apart are sent once "
-        "only with EMBEDDING_CACHE"
-    )
-
-
-def _overlong(plan: dict[str, Any]) -> str:
-    policy = plan["space"]["overlong"]
-    said = {"error": "they fail", "truncate": "they are cut", "average": "means of their pieces"}
-    over = f"{plan['overlong']:,}"
-    return f"{over} (EMBEDDING_OVERLONG={policy}: {said[policy]})" if plan["overlong"] else over
-
-
-def _tokens(plan: dict[str, Any]) -> str:
-    if plan["tokens_exact"]:
-        return f"{plan['tokens']:,} (counted)"
-    guess = plan["tokens"] // _TYPICAL
-    return f"at most {plan['tokens']:,} (a bound; English has about {guess:,})"
-
-
-def _price(plan: dict[str, Any], price: Price | None) -> str:
-    if price is None:
-        return "not known for this model: say it with --price DOLLARS_PER_MILLION_TOKENS"
-    if not price.per_million:
-        return f"nothing ({price.source})"
-    dollars = plan["dollars"]
-    spelled = f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"
-    most = "" if plan["tokens_exact"] else "at most "
-    return f"{most}{spelled} at ${price.per_million:g} a million tokens ({price.source})"
-
-
-def _time(plan: dict[str, Any]) -> str:
-    if plan["seconds"] is None:
-        return (
-            "not known: neither EMBEDDING_RPM nor EMBEDDING_TPM is set, and a service tells its "
-            "limits only in answers"
-        )
-    limits = [
-        f"{name}={plan[field]:,}"
-        for name, field in (("EMBEDDING_RPM", "rpm"), ("EMBEDDING_TPM", "tpm"))
-        if plan[field] is not None
-    ]
-    return f"at least {_spoken(plan['seconds'])} ({', '.join(limits)})"
-
-
-def _spoken(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return max(minutes) * _MINUTE if minutes else None

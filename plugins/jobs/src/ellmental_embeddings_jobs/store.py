@@ -9,12 +9,12 @@ import numpy as np
 
 from .dataset import DatasetWriter, PartEntry
 from .dataset import writer as dataset_writer
-from .dataset.failures import failed_texts
 from .dataset.files import sync_folder
 from .dataset.prefix import Prefix
 from .dataset.stored import StoredVectors, tables_up_to
 from .dataset.vectors import open_part
 from .document import Failure
+from .held import known_failures, reusable_vectors
 from .journal import Journal
 from .keys import text_key
 from .reorder import Reorder
@@ -70,10 +70,9 @@ class Store:
         self.journal = Journal(target.journal)
         self.writer = DatasetWriter(target.folder, target.manifest, kept=kept)
         self.writer.on_part = self._part_is_safe
-        self._failures = {} if retry_failed else self._known_failures()
-        earlier = sorted(target.journal.glob("previous-*.parquet"))
-        base = sorted(target.base.glob("part-*.parquet")) if target.base else []
-        self._stored = [StoredVectors(paths) for paths in (base, earlier) if paths]
+        failed = self.journal.failures
+        self._failures = {} if retry_failed else known_failures(target, failed)
+        self._stored = reusable_vectors(target)
         for left in target.folder.glob(".part-*.tmp"):
             left.unlink()
 
@@ -86,6 +85,8 @@ class Store:
         """Whether the next row of the dataset is this piece's: then nothing is to be done."""
         if self._prefix is None or not self._prefix.matches(piece):
             return False
+        for stored in self._stored:  # or it would count as vanished
+            stored.has(text_key(piece.text))
         self.rows += 1
         self.known += 1
         return True
@@ -105,7 +106,10 @@ class Store:
             return True
         self._leave_prefix()
         for stored in self._stored:
-            vector = stored.find(entry.key) if vector is None else vector
+            if vector is None:
+                vector = stored.find(entry.key)
+            else:
+                stored.has(entry.key)
         if vector is None:
             return False
         entry.vector = vector
@@ -187,10 +191,6 @@ class Store:
         self.journal.close()
         for stored in self._stored:
             stored.close()
-
-    def _known_failures(self) -> dict[bytes, str]:
-        base = failed_texts(self.target.base) if self.target.base else {}
-        return {**base, **failed_texts(self.target.folder), **self.journal.failures}
 
     def _leave_prefix(self) -> None:
         """The input has another row than the dataset: go on from before that row."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import Space
 
-__all__ = ["Target", "check_output", "choose_target"]
+__all__ = ["Target", "check_output", "choose_target", "foresee_target"]
 
 
 def check_output(out: Path, *, overwrite: bool) -> None:
@@ -70,6 +70,11 @@ class Target:
     def journal(self) -> Path:
         """The journal's folder."""
         return self.folder / JOURNAL
+
+    @property
+    def only_needs_its_name(self) -> bool:
+        """Whether a job was killed when all was done but the last renaming."""
+        return not self.fresh and self.folder != self.out and self.manifest.complete
 
     def begin(self) -> None:
         """Make the folder, where it is not there.
@@ -134,23 +139,53 @@ def choose_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) ->
     """
     _finish_swap(out)
     new = beside_of(out, "new")
-    if os.path.lexists(new):
-        return _unfinished(out, new, now, space, overwrite=overwrite)
-    there = Manifest.read(out) if out.is_dir() else None
-    if there is None and not os.path.lexists(out):
-        return Target(out=out, folder=out, manifest=now, fresh=True)
-    if there is not None and there.complete:
+    if not os.path.lexists(new) and _is_complete(out):
         # Killed between the last word and the end: everything in the journal is in parts.
         shutil.rmtree(out / JOURNAL, ignore_errors=True)
-    if there is not None and not overwrite:
-        require_agreement(out, there, now, space)
-    if there is not None and not there.complete and not differences(there, now, space):
-        there.settings = now.settings
-        return Target(out=out, folder=out, manifest=there)
+    target = _decided(out, out, new, now, space, overwrite=overwrite)
+    if target.only_needs_its_name:
+        target.put_in_place()
+        return _decided(out, out, None, now, space, overwrite=False)
+    return target
+
+
+def foresee_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) -> Target:
+    """What ``choose_target`` would choose; but nothing is touched, and nothing may be begun in it.
+
+    Its folders are named as they stand now, in the middle of a swap as well.
+
+    Raises:
+        FilesError: what is there was made otherwise.
+    """
+    there, new = out, beside_of(out, "new")
+    if not os.path.lexists(out) and os.path.lexists(old := beside_of(out, "old")):
+        there = new if os.path.lexists(new) else old
+    unfinished = None if there == new else new
+    target = _decided(out, there, unfinished, now, space, overwrite=overwrite)
+    if target.only_needs_its_name:
+        return _decided(out, target.folder, None, now, space, overwrite=False)
+    return target
+
+
+def _decided(
+    out: Path, there: Path, new: Path | None, now: Manifest, space: Space, *, overwrite: bool
+) -> Target:
+    """Where to write: ``there`` stands for OUT, ``new`` for what is to replace it, if anything."""
+    if new is not None and os.path.lexists(new):
+        return _unfinished(out, new, now, space, overwrite=overwrite)
+    found = Manifest.read(there) if there.is_dir() else None
+    if found is None and not os.path.lexists(there):
+        return Target(out=out, folder=out, manifest=now, fresh=True)
+    if found is not None and not overwrite:
+        require_agreement(out, found, now, space)
+    if found is not None and not found.complete and not differences(found, now, space):
+        found.settings = now.settings
+        return Target(out=out, folder=there, manifest=found)
     now.replaces = "overwrite" if overwrite else "update"
-    if not overwrite and there is not None:
-        now.space = there.space
-    return Target(out=out, folder=new, manifest=now, base=None if overwrite else out, fresh=True)
+    if not overwrite and found is not None:
+        now.space = found.space
+    base = None if overwrite else there
+    return Target(out=out, folder=beside_of(out, "new"), manifest=now, base=base, fresh=True)
 
 
 def beside_of(out: Path, suffix: str) -> Path:
@@ -170,12 +205,8 @@ def _unfinished(out: Path, new: Path, now: Manifest, space: Space, *, overwrite:
         )
     require_agreement(new, there, now, space)
     there.settings = now.settings
-    target = Target(out=out, folder=new, manifest=there)
-    if there.complete:  # all is there but the new name
-        target.put_in_place()
-        return choose_target(out, now, space, overwrite=False)
-    target.base = out if there.replaces == "update" and _is_dataset(out) else None
-    return target
+    base = out if there.replaces == "update" and _is_dataset(out) else None
+    return Target(out=out, folder=new, manifest=there, base=None if there.complete else base)
 
 
 def _finish_swap(out: Path) -> None:
@@ -186,6 +217,11 @@ def _finish_swap(out: Path) -> None:
     if not os.path.lexists(out):
         (new if os.path.lexists(new) else old).rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_complete(path: Path) -> bool:
+    found = Manifest.read(path) if path.is_dir() else None
+    return found is not None and found.complete
 
 
 def _is_dataset(path: Path) -> bool:

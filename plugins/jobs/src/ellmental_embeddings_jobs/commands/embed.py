@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import input_options
+from .options import order_options
 
 if TYPE_CHECKING:
-    from ..asked import Asked
+    from ..order import Order
 
 __all__ = ["embed"]
 
 
 @click.command()
-@input_options
+@order_options
 @click.option(
     "-o",
     "--output",
@@ -25,29 +25,13 @@ __all__ = ["embed"]
     type=click.Path(path_type=Path),
     help="Folder of the dataset; where a job has begun it, this one goes on.",
 )
-@click.option(
-    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
-)
-@click.option("--overwrite", is_flag=True, help="Replace OUT, once the new dataset is complete.")
-@click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
-@click.option(
-    "--store",
-    type=click.Choice(["float32", "float16", "int8"]),
-    default="float32",
-    show_default=True,
-    help="How vectors are stored: half or a quarter of the bytes.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON Lines on stdout.")
 @click.pass_context
 def embed(
     context: click.Context,
     *,
-    asked: Asked,
+    order: Order,
     output: Path,
-    generator: str | None,
-    overwrite: bool,
-    retry_failed: bool,
-    store: Literal["float32", "float16", "int8"],
     as_json: bool,
 ) -> None:
     """Embed files into a dataset of vectors.
@@ -75,16 +59,7 @@ def embed(
       ellmental embed 'logs/**/*.jsonl.gz' --keep day,user -o vectors
       ellmental embed shop.db --query "select id, body as text from reviews order by id" -o vectors
     """  # noqa: D301 - click's own mark for lines to keep
-    from ..embedding import Order, run_embed
+    from ..embedding import run_embed
 
-    order = Order(
-        asked=asked,
-        output=output,
-        generator=generator,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
-        store=store,
-        as_json=as_json,
-    )
-    if not run_embed(order):
+    if not run_embed(order, output, as_json=as_json):
         context.exit(1)

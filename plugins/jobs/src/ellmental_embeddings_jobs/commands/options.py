@@ -1,4 +1,4 @@
-"""The options of every command that reads files."""
+"""The options that commands share: those about files, and those of ``embed`` and ``plan``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["input_options"]
+__all__ = ["generator_option", "order_options"]
 
 _FORMATS = ("txt", "md", "csv", "tsv", "jsonl", "parquet", "arrow", "sqlite", "duckdb")
+
+generator_option = click.option(
+    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
+)
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.argument("sources", metavar="SOURCE...", nargs=-1, required=True),
@@ -54,25 +58,39 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="What cannot be read: list it and go on, or end before anything is sent.",
     ),
+    generator_option,
+    click.option("--overwrite", is_flag=True, help="Replace OUT, once the new one is complete."),
+    click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run."),
+    click.option(
+        "--store",
+        type=click.Choice(["float32", "float16", "int8"]),
+        default="float32",
+        show_default=True,
+        help="How vectors are stored: half or a quarter of the bytes.",
+    ),
 )
 
 
-def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them to a command, which takes them as one ``asked``."""
+def order_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them to a command, which takes them as one ``order``."""
 
     @wraps(command)
-    def with_input(**options: Any) -> Any:
+    def with_order(**options: Any) -> Any:
         from ..asked import Asked
+        from ..order import Order
 
-        names = Asked.__dataclass_fields__.keys() & options.keys()
-        given = {name: options.pop(name) for name in names}
+        def taken(names: Iterable[str]) -> dict[str, Any]:
+            return {name: options.pop(name) for name in names if name in options}
+
+        asked = taken(Asked.__dataclass_fields__)
         alias = options.pop("max_tokens")  # its name in earlier versions
-        given["split_tokens"] = given["split_tokens"] or alias
-        columns = [name.strip() for one in given["keep"] for name in one.split(",")]
-        given["keep"] = tuple(dict.fromkeys(name for name in columns if name))
-        return command(asked=Asked(**given), **options)
+        asked["split_tokens"] = asked["split_tokens"] or alias
+        columns = [name.strip() for one in asked["keep"] for name in one.split(",")]
+        asked["keep"] = tuple(dict.fromkeys(name for name in columns if name))
+        order = Order(asked=Asked(**asked), **taken(Order.__dataclass_fields__))
+        return command(order=order, **options)
 
-    wrapped: Callable[..., Any] = with_input
+    wrapped: Callable[..., Any] = with_order
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .options import generator_option
+
 __all__ = ["search"]
 
 
@@ -15,9 +17,7 @@ __all__ = ["search"]
 @click.option(
     "-k", default=5, show_default=True, metavar="N", type=click.IntRange(min=1), help="How many."
 )
-@click.option(
-    "-g", "--generator", metavar="NAME", help="Use this one, whatever EMBEDDING_GENERATOR says."
-)
+@generator_option
 @click.option(
     "--where",
     metavar="CONDITION",

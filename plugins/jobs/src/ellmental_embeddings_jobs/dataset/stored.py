@@ -54,14 +54,23 @@ class StoredVectors:
 
     def find(self, key: bytes) -> NDArray[np.float32] | None:
         """The vector of a text, shape (dimensions,), or None; the row counts as used then."""
+        row = self._use(key)
+        return None if row is None else self._vector(row)
+
+    def has(self, key: bytes) -> bool:
+        """Whether ``find`` would find it, without reading vectors; the row counts as used then."""
+        return self._use(key) is not None
+
+    def _use(self, key: bytes) -> int | None:
+        """The first row of a text, all of whose rows count as used from now on."""
         first, second = np.frombuffer(key, "<u8")
         place = int(np.searchsorted(self._first, first))
-        found: NDArray[np.float32] | None = None
+        found: int | None = None
         while place < len(self._first) and self._first[place] == first:
             if self._second[place] == second:
                 row = int(self._order[place])
                 self._used[row] = True
-                found = self._vector(row) if found is None else found
+                found = row if found is None else found
             place += 1
         return found
 

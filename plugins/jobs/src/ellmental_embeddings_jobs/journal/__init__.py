@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .journal import Journal
+from .journal import Journal, read_journal
 from .lock import OutputLock
 
-__all__ = ["Journal", "OutputLock"]
+__all__ = ["Journal", "OutputLock", "read_journal"]

@@ -7,19 +7,20 @@ import os
 import re
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..dataset.files import sync_folder
 from .segment import SegmentWriter, read_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "read_journal"]
 
 _NAME = re.compile(r"(?:vectors|failed)-(\d{5})\.(?:arrow|jsonl)")
 
@@ -38,13 +39,13 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.failures: dict[bytes, str] = {}
-        self._stored: dict[bytes, tuple[NDArray[np.float32], int]] = {}
         self._writer: SegmentWriter | None = None
         self._failed: BinaryIO | None = None
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
-        self.segment = 1 + self._load()
+        found = read_journal(folder)
+        self._stored, self.failures = found.vectors, found.failures
+        self.segment = 1 + found.last
         self._dropped = self.segment
 
     def __len__(self) -> int:
@@ -126,27 +127,45 @@ class Journal:
         self._stored.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _load(self) -> int:
-        last = 0
-        for path in sorted(self.folder.iterdir()):
-            named = _NAME.fullmatch(path.name)
-            if named is None:
-                continue
-            last = max(last, int(named[1]))
-            if path.suffix == ".jsonl":
-                self._load_failures(path)
-                continue
-            for keys, vectors in read_segment(path):
-                for row, key in enumerate(keys):
-                    self._stored[key] = (vectors, row)
-        for key in self._stored.keys() & self.failures.keys():
-            del self.failures[key]  # tried again, with success
-        return last
 
-    def _load_failures(self, path: Path) -> None:
-        for line in path.read_bytes().splitlines():
-            try:
-                stored = json.loads(line)
-                self.failures[bytes.fromhex(stored["key"])] = str(stored["reason"])
-            except (ValueError, KeyError, TypeError):  # torn: the last line of a killed process
-                return
+@dataclass(slots=True)
+class Committed:
+    """What a journal holds that processes have left.
+
+    Attributes:
+        vectors: key -> the batch that has it, and its row there.
+        failures: key -> reason of every text that failed for good.
+        last: number of the last segment; 0 where there is none.
+    """
+
+    vectors: dict[bytes, tuple[NDArray[np.float32], int]] = field(default_factory=dict)
+    failures: dict[bytes, str] = field(default_factory=dict)
+    last: int = 0
+
+
+def read_journal(folder: Path) -> Committed:
+    """What a journal's folder holds, if there is one. Changes nothing."""
+    found = Committed()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        named = _NAME.fullmatch(path.name)
+        if named is None:
+            continue
+        found.last = max(found.last, int(named[1]))
+        if path.suffix == ".jsonl":
+            found.failures.update(_failures_in(path))
+            continue
+        for keys, vectors in read_segment(path):
+            for row, key in enumerate(keys):
+                found.vectors[key] = (vectors, row)
+    for key in found.vectors.keys() & found.failures.keys():
+        del found.failures[key]  # tried again, with success
+    return found
+
+
+def _failures_in(path: Path) -> Iterator[tuple[bytes, str]]:
+    for line in path.read_bytes().splitlines():
+        try:
+            stored = json.loads(line)
+            yield bytes.fromhex(stored["key"]), str(stored["reason"])
+        except (ValueError, KeyError, TypeError):  # torn: the last line of a killed process
+            return
