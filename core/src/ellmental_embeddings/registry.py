@@ -41,6 +41,7 @@ __all__ = [
     "Trouble",
     "add_commands",
     "blocked_dists",
+    "canonical",
     "import_object",
     "make_backend",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .. import Embeddings
 
-__all__ = ["command"]
+__all__ = ["as_json", "command"]
 
 
 _NO_TEXT = 'No text given. Try: ellmental vector "a text"'

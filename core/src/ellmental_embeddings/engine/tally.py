@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..result import Usage
     from .call import CallState
 
-__all__ = ["Tally"]
+__all__ = ["Sums", "Tally"]
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from ellmental_embeddings import AuthenticationFailed, ConfigurationError, Unava
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TokenSource", "default_credential"]
+__all__ = ["AccessToken", "Credential", "TokenSource", "default_credential"]
 
 _MARGIN_S = 300.0
 """A token is renewed so many seconds before it expires; a short-lived one later."""
@@ -38,16 +38,22 @@ class AccessToken(Protocol):
     """What azure-identity returns: the token, and the epoch second it expires at."""
 
     @property
-    def token(self) -> str: ...
+    def token(self) -> str:
+        """What is sent."""
+
     @property
-    def expires_on(self) -> int: ...
+    def expires_on(self) -> int:
+        """When it ends, in seconds since 1970."""
 
 
 class Credential(Protocol):
     """The part of azure-identity's credentials that is used."""
 
-    def get_token(self, *scopes: str) -> AccessToken: ...
-    def close(self) -> None: ...
+    def get_token(self, *scopes: str) -> AccessToken:
+        """A token for these scopes, asked for anew where the last one has ended."""
+
+    def close(self) -> None:
+        """Give back connections."""
 
 
 class TokenSource:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .reorder import Entry
     from .target import Target
 
-__all__ = ["Store"]
+__all__ = ["Store", "failure_of"]
 
 _SHOWN = 5
 _PREVIOUS = "previous-{:05d}.parquet"

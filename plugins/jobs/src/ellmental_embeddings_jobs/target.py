@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import Space
 
-__all__ = ["Target", "check_output", "choose_target", "foresee_target"]
+__all__ = ["Target", "beside_of", "check_output", "choose_target", "foresee_target"]
 
 
 def check_output(out: Path, *, overwrite: bool) -> None:

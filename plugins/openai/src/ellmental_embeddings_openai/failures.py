@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Maker = Callable[[str, Said, re.Match[str] | None, int], EmbeddingError]
     """Of the text for the user, the refusal, what ``words`` matched, and how many texts."""
 
-__all__ = ["RULES", "ArgumentRefused", "Asked", "Rule", "Said", "failure"]
+__all__ = ["MOST_INPUTS", "RULES", "ArgumentRefused", "Asked", "Rule", "Said", "failure"]
 
 MOST_INPUTS = 2048
 """OpenAI's and Azure's limit, which their message about too many inputs does not name."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-__all__ = ["Address", "is_loopback", "origin_of", "parse_address", "same_origin"]
+__all__ = ["SPACES_DOMAIN", "Address", "is_loopback", "origin_of", "parse_address", "same_origin"]
 
 SPACES_DOMAIN = ".hf.space"
 _HUB_HOSTS = {"huggingface.co", "www.huggingface.co", "hf.co"}

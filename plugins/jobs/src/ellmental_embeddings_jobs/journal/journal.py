@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Journal", "read_journal"]
+__all__ = ["Committed", "Journal", "read_journal"]
 
 _NAME = re.compile(r"(?:vectors|failed)-(\d{5})\.(?:arrow|jsonl)")
 
