@@ -24,6 +24,9 @@ exclude_patterns = ["**/.*", "**/build", "**/dist"]
 myst_heading_anchors = 4
 """Headings down to this level can be linked to, by the anchors that repository hosts make."""
 
+highlight_language = "none"
+"""Of code that is set off by blanks alone: the signatures of the reference."""
+
 html_theme = "furo"
 html_title = project
 html_copy_source = False

@@ -1,23 +1,20 @@
 """The lists of docs/reference/testing.md, made from the code.
 
-python tests/rules/reference_kit.py      writes them into the page
+Written into the page by reference.py.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-from pathlib import Path
 
 from ellmental_embeddings.testing import FAULTS, GeneratorContract
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "testing.md"
-_MARK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+__all__ = ["part"]
 
 
-def filled(text: str) -> str:
-    """The page with every list as the code has it."""
-    return _MARK.sub(lambda match: f"{match[1]}\n{_LISTS[match[2]]()}\n{match[3]}", text)
+def part(what: str) -> str:
+    """``checks`` or ``faults``."""
+    return _LISTS[what]()
 
 
 def checks() -> str:
@@ -43,7 +40,3 @@ def faults() -> str:
 
 
 _LISTS = {"checks": checks, "faults": faults}
-
-
-if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), encoding="utf-8")

@@ -1,26 +1,17 @@
 """The tables of docs/reference/settings.md, made from the code.
 
-python tests/rules/reference_tables.py      writes them into the page
+Written into the page by reference.py.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from ellmental_embeddings import CoreSettings, Variables, list_variables
 from ellmental_embeddings.registry import Registry, import_object
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
-_MARK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+__all__ = ["part"]
 
 
-def filled(text: str) -> str:
-    """The page with every table as the code has it."""
-    return _MARK.sub(lambda match: f"{match[1]}{table(match[2])}{match[3]}", text)
-
-
-def table(what: str) -> str:
+def part(what: str) -> str:
     """The settings of the core, or what a generator (``NAME`` or ``NAME variant``) adds."""
     nothing_set = Variables({})
     nothing_set.environment, nothing_set.env_file = {}, {}
@@ -47,7 +38,3 @@ def _settings(what: str) -> type[CoreSettings]:
             settings: type[CoreSettings] = import_object(offer.spec.settings, offer.dist)
             return settings
     raise LookupError(what)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), encoding="utf-8")

@@ -50,6 +50,8 @@ __all__ = [
 class EmbeddingError(Exception):
     """Anything that this library raises on purpose.
 
+    Remedy: catch this one to catch all; each names its own way out in its message.
+
     Attributes:
         result: what had succeeded before the error ended the call, or None where nothing had.
         rate: what the service said of its rate limits when it refused, or None. A backend may
@@ -61,27 +63,46 @@ class EmbeddingError(Exception):
 
 
 class ConfigurationError(EmbeddingError):
-    """A variable or an argument is missing or wrong. Never sent again."""
+    """A variable or an argument is missing or wrong. Never sent again.
+
+    Remedy: set the variable or the argument that the message names; `ellmental config`
+    shows where each value came from.
+    """
 
 
 class GeneratorNotFound(ConfigurationError):
-    """No installed plugin offers the generator that was asked for."""
+    """No installed plugin offers the generator that was asked for.
+
+    Remedy: the message has the nearest name, what is installed, and what to install.
+    """
 
 
 class PluginError(ConfigurationError):
-    """A plugin cannot be used: it fails to import, misspells a hook, or claims a taken name."""
+    """A plugin cannot be used: it fails to import, misspells a hook, or claims a taken name.
+
+    Remedy: `ellmental doctor` says what is broken; mend, upgrade or uninstall the dist named.
+    """
 
 
 class AuthenticationFailed(EmbeddingError):
-    """The service does not accept the key or the token. Never sent again."""
+    """The service does not accept the key or the token. Never sent again.
+
+    Remedy: check the variable that holds the key, which the message names.
+    """
 
 
 class QuotaExhausted(EmbeddingError):
-    """The account is used up: waiting does not help. Never sent again."""
+    """The account is used up: waiting does not help. Never sent again.
+
+    Remedy: raise the limit or top up the account at the service.
+    """
 
 
 class RateLimited(EmbeddingError):
     """The service asks to slow down.
+
+    Remedy: usually none, it is waited for; else lower EMBEDDING_RPM or EMBEDDING_TPM, or raise
+    EMBEDDING_DEADLINE.
 
     Attributes:
         retry_after: seconds the service asks to wait, or None where it does not say.
@@ -103,6 +124,9 @@ class RateLimited(EmbeddingError):
 class Unavailable(EmbeddingError):
     """The service cannot answer now: 5xx, no connection, a time-out, still starting.
 
+    Remedy: try again later; raise EMBEDDING_TIMEOUT for slow services, EMBEDDING_DEADLINE for
+    those that are down for long.
+
     Attributes:
         retry_after: seconds the service asks to wait, or None where it does not say.
         rate: what it says of its limits beside, or None.
@@ -122,6 +146,8 @@ class Unavailable(EmbeddingError):
 
 class BatchTooLarge(EmbeddingError):
     """A request was refused for its size. The engine halves it and remembers the limit.
+
+    Remedy: usually none; a smaller BATCH_SIZE spares the first refusals.
 
     Attributes:
         items: the most texts a request may hold, where the service said so.
@@ -146,6 +172,8 @@ class BatchTooLarge(EmbeddingError):
 class TextRejected(EmbeddingError):
     """A text is refused.
 
+    Remedy: mend or drop that text; the others have their vectors.
+
     Attributes:
         index: which text of the batch, counted from 0; None where the service does not say
             (the engine then finds it by halving the batch).
@@ -162,15 +190,25 @@ class TextRejected(EmbeddingError):
 
 
 class TextTooLong(TextRejected):
-    """A text is longer than the model takes, and EMBEDDING_OVERLONG is ``error``."""
+    """A text is longer than the model takes, and EMBEDDING_OVERLONG is ``error``.
+
+    Remedy: set EMBEDDING_OVERLONG to ``truncate`` or ``average``, or split the text.
+    """
 
 
 class BadReply(EmbeddingError):
-    """An answer that cannot be believed: wrong count, index or width, NaN, not JSON."""
+    """An answer that cannot be believed: wrong count, index or width, NaN, not JSON.
+
+    Remedy: look at the address: most often something else than the service answers there. From a
+    plugin of your own, the conformance kit shows what is wrong with it.
+    """
 
 
 class EmbeddingFailed(EmbeddingError):
     """Some texts of a call have no vector; all others were finished first.
+
+    Remedy: take what is in ``.result``, mend the failed texts, embed those again; or ask for
+    ``on_error="keep"``.
 
     Attributes:
         result: the whole call's result: vectors of the texts that succeeded, NaN rows for
@@ -185,4 +223,8 @@ class EmbeddingFailed(EmbeddingError):
 
 
 class SpaceMismatch(EmbeddingError):
-    """Vectors of two embedding spaces were to be compared, which has no meaning."""
+    """Vectors of two embedding spaces were to be compared, which has no meaning.
+
+    Remedy: embed both sides with one generator and the same settings; ``Space.differences``
+    says what differs.
+    """
