@@ -2,6 +2,7 @@
 
     python3 tests/benchmarks/jobs.py                   200,000 rows, a few minutes
     python3 tests/benchmarks/jobs.py --rows 20000
+    python3 tests/benchmarks/jobs.py --write           and into docs/explanation/job-store.md
 
 Both read the same CSV file and embed it over the same loopback server, which costs next to
 nothing (jobs_server.py): what is measured is the tools. Then `ellmental embed` embeds a labelled
@@ -15,17 +16,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
 import venv
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 XQUAD = ROOT / "tests" / "local" / "data" / "xquad-en.jsonl"
 LLM = ROOT / ".venv-benchmark-llm"
+PAGE = ROOT / "docs" / "explanation" / "job-store.md"
+BEGIN, END = "<!-- jobs: begin -->", "<!-- jobs: end -->"
 DIMENSIONS = 512
 ELLMENTAL = [sys.executable, "-m", "ellmental_embeddings"]
 
@@ -159,19 +164,60 @@ def with_local() -> Measured:
         )
 
 
+def table(found: list[Measured], *, with_llm: bool) -> str:
+    """All that was measured, and with what."""
+    lines = [
+        "| | rows | rows/s | CPU us/row | peak memory | on disk |",
+        "|---|---|---|---|---|---|",
+        *(one.line() for one in found),
+        "",
+        f"{DIMENSIONS} dimensions over loopback, 384 with LOCAL. {made_with(with_llm=with_llm)}",
+    ]
+    return "\n".join(lines)
+
+
+def made_with(*, with_llm: bool) -> str:
+    """Versions and machine; no names."""
+    versions = {"pyarrow": version("pyarrow"), "numpy": version("numpy")}
+    if with_llm:
+        asked = [
+            LLM / "bin" / "python",
+            "-c",
+            "import importlib.metadata as m; print(m.version('llm'))",
+        ]
+        ran = subprocess.run(asked, capture_output=True, text=True, check=True)
+        versions = {"llm": ran.stdout.strip(), **versions}
+    said = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return (
+        f"{said}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"{platform.system()} {platform.machine()}."
+    )
+
+
+def write(text: str) -> None:
+    """The table into its place in the page."""
+    before, begin, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{PAGE.name} has no place for the table: {BEGIN} and {END}")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+
+
 def main() -> int:
-    """Run everything and print the table."""
+    """Run everything, print the table, and write it where that was asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--without-llm", action="store_true")
+    parser.add_argument("--write", action="store_true", help=f"the table into {PAGE.name}")
     given = parser.parse_args()
-    found = [*over_loopback(given.rows, with_llm=not given.without_llm), with_local()]
-    print("| | rows | rows/s | CPU us/row | peak memory | on disk |")
-    print("|---|---|---|---|---|---|")
-    for one in found:
-        print(one.line())
+    with_llm = not given.without_llm
+    found = [*over_loopback(given.rows, with_llm=with_llm), with_local()]
+    text = table(found, with_llm=with_llm)
+    print(text)
+    if given.write:
+        write(text)
     return 0
 
 

@@ -182,6 +182,19 @@ def test_bad_data_is_named_with_its_line(
     assert said in ran.err
 
 
+def test_a_blank_document_is_one_that_is_not_found(ellmental: Run) -> None:
+    """A corpus with a document that was lost (Cranfield has two) is scored, and it is told."""
+    Path("d.jsonl").write_text(
+        '{"kind": "document", "id": 1, "text": "red"}\n{"kind": "document", "id": 2, "text": ""}\n'
+        '{"kind": "query", "id": 1, "text": "red", "relevant": [1]}\n'
+    )
+    ran = ellmental("eval", "d.jsonl", "--json")
+    assert ran.code == 0, ran.err
+    (result,) = json.loads(ran.out)["results"]
+    assert result["failed"] == 1
+    assert result["scores"]["recall@1"] == 1
+
+
 def test_data_that_are_not_utf8_or_not_there(ellmental: Run) -> None:
     """Wrong encodings and missing files of a folder are said as such."""
     Path("d.csv").write_bytes(b"text_a,text_b,score\n\xff,y,1\n")

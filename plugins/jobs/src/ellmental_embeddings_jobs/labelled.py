@@ -86,7 +86,9 @@ def _collection(rows: list[Row], path: Path) -> Retrieval:
         texts = {"document": found.documents, "query": found.queries}.get(str(kind))
         if texts is None or "id" not in row:
             raise FilesError(f'{_at(path, line)}: "kind" must be document or query, with an "id".')
-        _add(texts, name, _text(row, "text", path, line), path, line)
+        # Real corpora hold blank documents: those are not found, as any without a vector.
+        blank = kind == "document" and str(row.get("text", 0)).strip() == ""
+        _add(texts, name, "" if blank else _text(row, "text", path, line), path, line)
         if kind == "query":
             relevant = row.get("relevant") or {}
             graded = relevant if isinstance(relevant, dict) else dict.fromkeys(relevant, 1)
