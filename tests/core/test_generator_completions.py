@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ellmental_embeddings import (
     AuthenticationFailed,
     Batch,
     Limits,
+    ModelInfo,
     RateLimited,
     Reply,
     TextRejected,
@@ -290,3 +292,74 @@ def test_a_service_that_is_down_leaves_its_texts_undecided() -> None:
     with generator, pytest.raises(Unavailable):
         handed_out.extend(generator.as_completed(TEXTS))
     assert handed_out == []
+
+
+def test_the_parts_usage_adds_up_to_the_calls() -> None:
+    """Requests that decided no text by themselves count too: halves, pieces of means, retries."""
+    poison = "text 7"
+
+    def service(backend: ScriptedBackend, batch: Batch) -> None:
+        if len(backend.batches) == 3:
+            raise Unavailable("503", retry_after=0.0)
+        if poison in batch.texts:
+            raise TextRejected("no")
+
+    long = [" ".join(f"{name}{number}" for number in range(12)) for name in "abc"]
+    generator, backend = scripted_generator(
+        always=service,
+        limits=Limits(tokens_per_text=5),
+        settings={"BATCH_SIZE": 2, "EMBEDDING_OVERLONG": "average"},
+    )
+    with generator:
+        parts = [result.usage for _, result in generator.as_completed([*TEXTS[:20], *long])]
+    assert sum(usage.texts for usage in parts) == 23
+    assert sum(usage.requests for usage in parts) == len(backend.batches)
+    assert sum(usage.retries for usage in parts) > 1
+    good = (text for batch in backend.batches for text in batch.texts if text != poison)
+    assert sum(usage.tokens or 0 for usage in parts) == sum(map(len, set(good)))
+
+
+@pytest.mark.parametrize("ended_by", ["the last text", "a refused key"])
+def test_a_first_answer_of_the_wrong_width_is_not_handed_out(ended_by: str) -> None:
+    """Where nobody declared a width, the first answer waits for one that says the same."""
+
+    def wide(backend: ScriptedBackend, batch: Batch) -> Reply:
+        return Reply(np.ones((len(batch.texts), 16), dtype=np.float32))
+
+    def refused(backend: ScriptedBackend, batch: Batch) -> None:
+        if ended_by == "a refused key" and len(backend.batches) > 12:
+            raise AuthenticationFailed("no")
+
+    generator, _ = scripted_generator(
+        script=[wide],
+        always=refused,
+        model=ModelInfo(name="scripted"),
+        settings={"BATCH_SIZE": 5, "EMBEDDING_MAX_CONCURRENCY": 3},
+    )
+    found: list[int] = []
+    with generator, suppress(AuthenticationFailed):
+        for positions, result in generator.as_completed(TEXTS):
+            assert np.array_equal(result.vectors, vectors_of(TEXTS[at] for at in positions))
+            found += positions.tolist()
+    if ended_by == "the last text":
+        assert sorted(found) == list(range(len(TEXTS)))
+    else:
+        assert len(found) == len(set(found)) >= 40
+
+
+def test_what_was_held_back_comes_when_nothing_follows() -> None:
+    """One answer, then a refused key: the rows of the one are handed out before the error."""
+
+    def once(backend: ScriptedBackend, batch: Batch) -> None:
+        if len(backend.batches) > 1:
+            raise AuthenticationFailed("no")
+
+    generator, _ = scripted_generator(
+        always=once,
+        model=ModelInfo(name="scripted"),
+        settings={"BATCH_SIZE": 5, "EMBEDDING_MAX_CONCURRENCY": 1},
+    )
+    found: list[int] = []
+    with generator, pytest.raises(AuthenticationFailed):
+        collect(generator.as_completed(TEXTS), found)
+    assert found == list(range(5))

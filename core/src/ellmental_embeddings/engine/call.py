@@ -92,6 +92,7 @@ class CallState:
         watch: who is told of each batch, else None.
         tally: where its sums are looked at while it runs, else None.
         in_flight: requests that are being answered now.
+        untold: requests, repetitions and tokens that whoever watches was not told of yet.
     """
 
     plan: Plan
@@ -113,6 +114,7 @@ class CallState:
     watch: Watch | None = None
     tally: Tally | None = None
     in_flight: int = 0
+    untold: tuple[int, int, int | None] = (0, 0, 0)
 
     def __post_init__(self) -> None:
         if self.tally is not None:
@@ -153,19 +155,32 @@ class CallState:
         self.watch.drain.begin()
 
     def tell(
-        self, service: Service, part: Part | None = None, tokens: int | None = 0
+        self,
+        service: Service,
+        part: Part | None = None,
+        tokens: int | None = 0,
+        *,
+        held: bool = False,
     ) -> Awaitable[None] | None:
         """Tell who looks on what is decided now, after a part or before the first.
+
+        What came is held back while its width is one answer's word alone: the next may show that
+        it was wrong.
 
         Args:
             service: knows the width, and whether means are to have length 1.
             part: whose answer decided it; None for the plan, and for the cache.
             tokens: what that answer took, where it is known.
+            held: whether to tell what is held back, too, since nothing more comes.
 
         Returns:
             What to wait for until it is taken; None where there is nothing to tell.
         """
         if self.watch is None:
+            return None
+        if part is not None:
+            self._spent(part, tokens)
+        if not (held or service.is_sure or self.placement.is_whole):
             return None
         positions, vectors, outcomes = self.placement.take_decided(
             service.width or 0, normalised=service.model_info.normalised
@@ -173,11 +188,24 @@ class CallState:
         if not len(positions):
             return None
         now = asyncio.get_running_loop().time()
-        usage = self._usage_of(part, len(positions), tokens, now)
+        usage = self._usage_of(part, len(positions), now)
         return self.watch.tell(Decided(positions, vectors, outcomes, usage))
 
-    def _usage_of(self, part: Part | None, texts: int, tokens: int | None, now: float) -> Usage:
-        """What the requests took that decided some texts; none did the plan's, and the cache's."""
+    def _spent(self, part: Part, tokens: int | None) -> None:
+        """A part is over, well or not: its requests are told with the texts decided next."""
+        requests, retries, counted = self.untold
+        self.untold = (
+            requests + part.tries,
+            retries + part.tries - (part.tries > 0 and not part.again),
+            None if counted is None or tokens is None else counted + tokens,
+        )
+
+    def _usage_of(self, part: Part | None, texts: int, now: float) -> Usage:
+        """What the requests took that decided some texts; none did the plan's, and the cache's.
+
+        Requests that decided nothing by themselves count with the next texts that are: over a
+        whole call each counts once.
+        """
         if part is None:
             known = self.placement.recalled
             return Usage(
@@ -189,11 +217,13 @@ class CallState:
                 seconds=0.0,
                 cached=known,
             )
+        requests, retries, tokens = self.untold
+        self.untold = (0, 0, 0)
         return Usage(
             texts=texts,
             unique=len(part.pieces),
-            requests=part.tries,
-            retries=part.tries - (not part.again),
+            requests=requests,
+            retries=retries,
             tokens=tokens,
             seconds=now - (now if part.began is None else part.began),
         )

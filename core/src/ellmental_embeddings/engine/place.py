@@ -61,6 +61,11 @@ class Placement:
             piece for piece in np.flatnonzero(~self._done).tolist() if piece not in self._errors
         ]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every text has its vector, or has failed."""
+        return self.decided() == len(self._plan.piece_of)
+
     def decided(self) -> int:
         """How many texts have their vector, or have failed; may be asked from any thread."""
         known = self._done.copy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import EmbeddingError
 from .ask import Asker
 from .cache import Memory
-from .call import CallState, Ran, Stopped
+from .call import CallState, Part, Ran, Stopped
 from .delivery import Delivery
 from .estimate import Estimator
 from .hedge import Hedge
@@ -109,6 +109,7 @@ class Engine:
             pass
         except* asyncio.CancelledError as cancelled:
             call.stopped = call.stopped or asyncio.CancelledError(*cancelled.args)
+        call.tell(self.service, Part(()), held=True)
         return came_to(
             call,
             texts=len(texts),

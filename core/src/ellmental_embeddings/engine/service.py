@@ -72,6 +72,12 @@ class Service:
         """Most requests in flight that are of use, of so many that are allowed."""
         return min(most, self.limits.concurrency or most)
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the width is more than one answer's word: declared, known before, or repeated."""
+        known = self._declared or self.recalled is not None or self.width is None
+        return known or len(self._voters[self.width or 0]) > 1
+
     def believe(self, reply: Reply, texts: tuple[str, ...], now: float) -> NDArray[np.float32]:
         """The vectors of a reply, float32, shape (texts, dimensions), in the texts' order.
 
