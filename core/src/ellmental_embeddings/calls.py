@@ -8,7 +8,6 @@ alone: there is no moment at which one could run on unheard, or be thrown away u
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
 import threading
 import time
@@ -16,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import EmbeddingError
+from .settled import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -37,7 +37,7 @@ class Call(Generic[T]):
         self._task: asyncio.Task[T] | None = None
         self._thread: int | None = None
         self._cancelled = False
-        self._settled: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._settled: Settled[T] = Settled()
         self._running: set[Call[Any]] = set()
 
     def start(
@@ -82,9 +82,9 @@ class Call(Generic[T]):
         if task.cancelled():
             self.abandon()
         elif (error := task.exception()) is not None:
-            self._settled.set_exception(error)
+            self._settled.fail(error)
         else:
-            self._settled.set_result(task.result())
+            self._settled.succeed(task.result())
 
     def done(self) -> bool:
         """Whether it has ended, well or not."""
@@ -92,7 +92,7 @@ class Call(Generic[T]):
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call this once it has ended, at once where it has; on whatever thread that is."""
-        self._settled.add_done_callback(lambda _: callback())
+        self._settled.when_done(callback)
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for its end for so many seconds; whether it has ended then.
@@ -108,7 +108,7 @@ class Call(Generic[T]):
         """Whoever waits for it need not wait any longer: it will not end in time, or not at all."""
         self._running.discard(self)
         if not self._settled.done():
-            self._settled.set_exception(EmbeddingError("the generator was closed during the call"))
+            self._settled.fail(EmbeddingError("the generator was closed during the call"))
 
     def cancel(self) -> None:
         """Ask it to end; it has ended when ``wait`` returns or raises. Never to begin, if not."""
@@ -134,7 +134,7 @@ class Call(Generic[T]):
         """
         if not self.done() and self._thread == threading.get_ident():
             raise RuntimeError("the loop's own thread cannot wait for what runs on it")
-        return self._settled.result(timeout)
+        return self._settled.wait(timeout)
 
     async def wait_async(self, at_most: float | None = None) -> T:
         """Wait for it on the running loop. Being cancelled does not cancel it.
@@ -143,7 +143,7 @@ class Call(Generic[T]):
             TimeoutError: when it has not ended within ``at_most`` seconds.
         """
         await self.ended(at_most)
-        return self._settled.result(0)
+        return self._settled.wait(0)
 
     async def ended(self, at_most: float | None = None) -> None:
         """Wait on the running loop until it has ended, however it did, or time is over."""
@@ -154,15 +154,18 @@ class Call(Generic[T]):
             if not waiter.done():
                 waiter.set_result(None)
 
-        def wake(_: concurrent.futures.Future[T]) -> None:
+        def wake() -> None:
             with suppress(RuntimeError):  # the waiting loop was closed meanwhile
                 loop.call_soon_threadsafe(settle)
 
-        self._settled.add_done_callback(wake)
-        if at_most is None:
-            await waiter
-        else:
-            await asyncio.wait([waiter], timeout=at_most)
+        mark = self._settled.when_done(wake)
+        try:
+            if at_most is None:
+                await waiter
+            else:
+                await asyncio.wait([waiter], timeout=at_most)
+        finally:
+            self._settled.forget(mark)
 
 
 def end_all(calls: Iterable[Call[T]]) -> list[T]:
