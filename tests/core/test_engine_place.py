@@ -170,3 +170,36 @@ def test_room_is_where_the_vectors_go() -> None:
     matrix, _ = placement.finish(8, UNSENT, normalised=None)
     assert np.shares_memory(matrix, room)
     assert np.array_equal(matrix, vectors_of(["a", "b", "a", "c"]))
+
+
+def test_rows_in_another_order_are_no_room() -> None:
+    """First and last may be as far apart as a whole block's, with others between them."""
+    plan = make_plan(["a", "b", "c", "d"], RULES)
+    placement = Placement(plan)
+    assert placement.room([0, 2, 1, 3], 8) is None
+    placement.put([0, 2, 1, 3], vectors_of(["a", "c", "b", "d"]))
+    matrix, _ = placement.finish(8, UNSENT, normalised=None)
+    assert np.array_equal(matrix, vectors_of(["a", "b", "c", "d"]))
+
+
+def test_refused_and_averaged_texts_are_decided_too() -> None:
+    """A text that the plan refuses is decided at once, a mean with the last of its pieces."""
+    plan = make_plan(["", "a b c", "a", "a"], RULES)
+    placement = Placement(plan)
+    assert placement.decided() == 1
+    decided = []
+    for piece, text in enumerate(plan.pieces):
+        placement.put([piece], vectors_of([text]))
+        decided.append(placement.decided())
+    assert decided == [1, 2, 4]
+    assert placement.is_whole
+
+
+def test_pieces_of_means_are_kept_apart_from_the_answer() -> None:
+    """An answer's memory may be used again by its backend."""
+    placement = Placement(make_plan(["a b c"], RULES))
+    answer = vectors_of(["a b", "c"])
+    placement.put([0, 1], answer)
+    answer[:] = 0
+    matrix, _ = placement.finish(8, UNSENT, normalised=True)
+    assert np.allclose(matrix[0], expected("a b c"), atol=1e-6)

@@ -209,3 +209,26 @@ def test_a_plan_of_nothing() -> None:
     assert isinstance(plan, Plan)
     assert group(plan, Limits(), 50, words) == []
     assert plan.piece_of.dtype == np.int64
+
+
+def test_a_batch_of_exactly_the_limit_is_one() -> None:
+    """Limits of bytes and tokens are the most that may be, not the first that may not."""
+    plan = make_plan(["aa", "bb", "cc", "dd"], rules())
+    assert group(plan, Limits(bytes=4), 50, words) == [range(2), range(2, 4)]
+    assert group(plan, Limits(tokens=2), 50, words) == [range(2), range(2, 4)]
+
+
+def test_a_cut_text_says_what_is_left_of_it() -> None:
+    """A character is a token here: less than the limit is left where a word ends before it."""
+    plan = make_plan(["alpha beta gamma"], rules(8, "truncate", count=len))
+    assert plan.pieces == ["alpha "]
+    assert plan.outcomes[0].tokens_to == 6
+
+
+def test_nothing_blank_is_sent_of_a_text() -> None:
+    """White space that fills a whole piece is none, and a text that begins with it is refused."""
+    text = " " * 8 + "word"
+    assert make_plan([text], rules(8, "average", count=len)).pieces == ["word"]
+    plan = make_plan([text], rules(8, "truncate", count=len))
+    assert plan.pieces == []
+    assert isinstance(plan.outcomes[0].error, TextTooLong)
