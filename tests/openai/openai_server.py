@@ -201,6 +201,8 @@ class OpenAIServer:
         self._ready.set()
         await self._end.wait()
         server.close()
+        for _ in range(5):  # one accepted just now is to be known, and so closed, too
+            await asyncio.sleep(0)
         for connection in list(self._connections):
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

@@ -127,6 +127,8 @@ class StandIn:
     async def _stop(self) -> None:
         assert self._server is not None
         self._server.close()
+        for _ in range(5):  # one accepted just now is to be known, and so closed, too
+            await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
