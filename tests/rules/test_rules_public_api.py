@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,11 +112,10 @@ def test_drawn_tree_of_errors_is_the_real_one() -> None:
 # The reference
 
 
-def entries(page: str) -> str:
-    """The headings of a page, and the first cells of its tables' rows."""
+def headings(page: str) -> list[str]:
+    """The headings of a page of the reference."""
     lines = (REFERENCE / page).read_text("utf-8").splitlines()
-    rows = [line.split("|")[1] for line in lines if line.startswith("|")]
-    return "\n".join([*(line for line in lines if line.startswith("#")), *rows])
+    return [line for line in lines if re.match("#{2,4} ", line)]
 
 
 def plugin_variables() -> Iterator[str]:
@@ -131,17 +131,23 @@ def plugin_variables() -> Iterator[str]:
 
 
 def missing_from(page: str, names: list[str]) -> list[str]:
-    """The names without a heading or a row, in backticks, on a page of the reference."""
-    text = entries(page)
-    return [name for name in names if not re.search(rf"`(ellmental )?{name}\b[^`]*`", text)]
+    """The names that are not, in backticks, the one subject of a heading of the page."""
+    found = Counter(
+        match[2]
+        for line in headings(page)
+        if (match := re.fullmatch(r"#+ `(ellmental )?([\w-]+)[^`]*`", line))
+    )
+    return [name for name in names if found[name] != 1]
 
 
 def test_every_setting_is_in_the_reference() -> None:
-    """Each variable, of the core and of the plugins, has its row."""
+    """Each variable, of the core and of the plugins, has its heading and its row."""
     core = [variable_names(CoreSettings, field)[0] for field in CoreSettings.model_fields]
-    plugins = list(plugin_variables())
-    assert "LOCAL_MODEL" in plugins
-    assert missing_from("settings.md", [*core, *plugins]) == []
+    names = [*core, *plugin_variables()]
+    assert "LOCAL_MODEL" in names
+    assert missing_from("settings.md", names) == []
+    text = (REFERENCE / "settings.md").read_text("utf-8")
+    assert [name for name in names if f"\n| [`{name}`](#{name.lower()}) |" not in text] == []
 
 
 def test_every_hook_is_in_the_reference() -> None:
@@ -152,12 +158,12 @@ def test_every_hook_is_in_the_reference() -> None:
 
 
 def test_every_error_is_in_the_reference() -> None:
-    """Each error has its row."""
+    """Each error has its heading."""
     assert missing_from("errors.md", list(errors.__all__)) == []
 
 
 def test_every_command_is_in_the_reference() -> None:
-    """Each command, also those of other dists, has its heading or row."""
+    """Each command, also those of other dists, has its heading."""
     import click
 
     group = make_group()
@@ -172,3 +178,4 @@ def test_missing_entries_would_be_found() -> None:
         "BATCH_SIZ",
         "NO_SUCH",
     ]
+    assert missing_from("hooks.md", ["ellmental_generator"]) == ["ellmental_generator"]
