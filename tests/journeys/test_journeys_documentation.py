@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
-from documentation import PAGES, ROOT, Block, Reader, blocks, same, transcript
+from documentation import PAGES, ROOT, Block, blocks, same, transcript
+from reader import FOREIGN, Reader
+from reader_services import Services
+
+from ellmental_embeddings import installed_generators
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-RUN = {"python", "console", "toml"}
-KNOWN = RUN | {"sh", "text"}
+OTHERS = {"TIKTOKEN_CACHE_DIR", "STRATUS_TOKEN", "STRATUS_URL", "STRATUS_PROJECT", "TOPICS_MODEL"}
+"""Variables that a page may set and no dist of ours reads."""
 
 
 def name(page: Path) -> str:
@@ -19,25 +25,42 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@pytest.fixture(scope="module")
+def services() -> Iterator[Services]:
+    """OpenAI, Azure and the Hub, on this machine."""
+    with Services() as running:
+        yield running
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if any(block.language in RUN for block in blocks(page))],
+    [page for page in PAGES if any(block.treatment in {"run", "parsed"} for block in blocks(page))],
     ids=name,
 )
-def test_page(page: Path, tmp_path: Path) -> None:
+def test_page(
+    page: Path, tmp_path: Path, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Following the page from top to bottom works."""
-    reader = Reader(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith(FOREIGN)]:
+        monkeypatch.delenv(variable)
+    reader, section = Reader(tmp_path, services), 0
     for block in blocks(page):
         place = f"{name(page)}:{block.line}"
         if block.file:
-            path = tmp_path / block.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
-        elif block.language == "python":
+            reader.write(block.file, block.text)
+        if block.mark or block.file:
+            continue
+        if block.section != section:
+            reader.open_shell()
+            section = block.section
+        if block.language == "python":
             run_script(reader, block, place)
         elif block.language == "console":
             run_transcript(reader, block, place)
+        elif block.language == "sh":
+            run_commands(reader, block, place)
 
 
 def run_script(reader: Reader, block: Block, place: str) -> None:
@@ -57,18 +80,36 @@ def run_transcript(reader: Reader, block: Block, place: str) -> None:
         assert same(shown, ran.stdout), f"{place}\n$ {command}\n{ran.stdout}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_blocks_have_a_language_that_is_known(page: Path) -> None:
-    """No block escapes the tests for want of a language."""
-    for block in blocks(page):
-        assert block.language in KNOWN, f"{name(page)}:{block.line}"
+def run_commands(reader: Reader, block: Block, place: str) -> None:
+    """A block for copying succeeds, and what it exports are settings with values that can be."""
+    ran = reader.commands(block.text)
+    assert ran.returncode == 0, f"{place}\n{ran.stdout}"
+    assert not wrong(reader.variables()), f"{place}: {wrong(reader.variables())}"
 
 
-def test_every_page_is_in_the_index() -> None:
-    """A page that no index names is not found."""
-    index = (ROOT / "docs" / "README.md").read_text("utf-8")
-    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
-    assert {page for page in pages if f"({page})" not in index} == {"README.md"}
+def wrong(variables: Mapping[str, str]) -> list[str]:
+    """What is wrong with these variables, as they and the folder's ``.env`` stand."""
+    with pytest.MonkeyPatch.context() as patched:
+        for variable, value in variables.items():
+            patched.setenv(variable, value)
+        found = installed_generators()
+    known = OTHERS | {row.name for status in found for row in status.variables}
+    chosen = (variables.get("EMBEDDING_GENERATOR"), variables.get("OPENAI_TYPE", "openai"))
+    return [f"{variable} is no setting" for variable in variables if variable not in known] + [
+        status.reason
+        for status in found
+        if (status.name, (status.variant or ("", "openai"))[1]) == chosen
+        and status.reason
+        and "(from the environment)" in status.reason
+    ]
+
+
+def test_settings_that_cannot_be_are_found() -> None:
+    """A misspelt variable and an impossible value are told of; a missing one may follow later."""
+    good = {"EMBEDDING_GENERATOR": "OPENAI", "OPENAI_MODEL": "a-model"}
+    assert wrong(good | {"OPENAI_BASE_URL": "http://localhost:1/v1"}) == []
+    assert wrong(good | {"OPENAI_MODELL": "x"}) == ["OPENAI_MODELL is no setting"]
+    assert len(wrong(good | {"BATCH_SIZE": "many"})) == 1
 
 
 def test_what_is_shown_must_be_what_is_printed() -> None:
