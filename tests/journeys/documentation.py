@@ -136,6 +136,11 @@ def blocks_of(text: str) -> list[Block]:
     return result
 
 
+def without_generated(text: str) -> str:
+    """A page without what is made from the code."""
+    return re.sub(r"<!-- from the code: .*?<!-- end -->", "", text, flags=re.DOTALL)
+
+
 def lines_outside(text: str) -> list[str]:
     """A page's lines that are in no fenced block."""
     return _FENCE.sub("", text).splitlines()

@@ -17,8 +17,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-RELEASING = {"hatchling", "twine"}
-"""What the page for whoever publishes this project needs."""
+PUBLISHING = {"twine"}
+"""What whoever publishes this project or a plugin needs, beside what the tests need."""
 SAMPLES = ROOT / "docs" / "how-to" / "samples"
 DISTS = [ROOT / "core", *(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
 
@@ -38,7 +38,13 @@ def theirs() -> set[str]:
         for needed in (one["dependencies"], *one.get("optional-dependencies", {}).values())
         for need in needed
     ]
-    return {Requirement(need).name for need in needs} - set(ours()) | RELEASING
+    return {Requirement(need).name for need in needs} - set(ours()) | PUBLISHING | needed_by_tests()
+
+
+def needed_by_tests() -> set[str]:
+    """The names in tests/requirements.txt."""
+    lines = (ROOT / "tests" / "requirements.txt").read_text("utf-8").splitlines()
+    return {Requirement(line).name for line in lines if line.strip() and not line.startswith("#")}
 
 
 def project(folder: Path) -> dict:  # type: ignore[type-arg]

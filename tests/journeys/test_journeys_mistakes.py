@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from documentation import Reader
+from reader import Reader
+from reader_services import Services
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BIG = "word " * 2_000_000
@@ -35,7 +37,7 @@ MISTAKES = [
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody with files of every kind."""
     folder: Path = tmp_path_factory.mktemp("mistakes")
     (folder / "big.txt").write_text(BIG)
@@ -44,7 +46,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "latin.txt").write_bytes("naïve café".encode("latin-1"))
     (folder / "table.csv").write_text("id,text\n1,one\n")
     (folder / "there").mkdir()
-    return Reader(folder)
+    with Services() as services:
+        yield Reader(folder, services)
 
 
 @pytest.mark.slow
