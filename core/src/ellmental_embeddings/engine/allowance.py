@@ -18,6 +18,8 @@ __all__ = ["Allowance", "Ticket"]
 _MINUTELY = 50.0
 """Seconds of a service's window from which it is taken for a minute."""
 
+_UNSAID = (None, None, None)
+
 _BUSY = 0.005
 """Seconds until the ledger is looked at again that another process keeps."""
 
@@ -93,11 +95,12 @@ class Allowance:
         with self._lock:
             if isinstance(rate, RateStatus):  # a plugin may have hung anything on its error
                 of_requests, of_tokens = ticket.marks
-                for told, mark, limit, left, reset in (
-                    (self.requests, of_requests, *_numbers(rate, "requests")),
-                    (self.tokens, of_tokens, *_numbers(rate, "tokens")),
+                for told, mark, numbers in (
+                    (self.requests, of_requests, _numbers(rate, "requests")),
+                    (self.tokens, of_tokens, _numbers(rate, "tokens")),
                 ):
-                    told.hear(mark, limit, left, reset, now, refused=refused)
+                    if numbers != _UNSAID:
+                        told.hear(mark, *numbers, now, refused=refused)
             if self.requests.left is not None or self.tokens.left is not None:
                 self.learnt.forget()
             elif refused:

@@ -57,6 +57,8 @@ def _matrix(vectors: object) -> NDArray[np.float32]:
         raise BadReply("the vectors hold something that is no number")
     if matrix.ndim != 2 or matrix.shape[1] == 0:  # noqa: PLR2004
         raise BadReply(f"the vectors have the shape {matrix.shape}, not {_SHAPE}")
+    if matrix.dtype == np.float32:
+        return matrix
     with np.errstate(over="ignore"):
         return matrix.astype(np.float32, copy=False)
 

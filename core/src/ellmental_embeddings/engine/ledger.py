@@ -10,14 +10,14 @@ windows and by sliding ones, and over a long run all of them let go as much.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -67,16 +67,17 @@ class Ledger:
         self.slots: NDArray[np.int64] = np.zeros((SLOTS, 3), dtype=np.int64)
         self.slots[:, 0] = -(2**40)
 
-    @contextmanager
-    def held(self, now: float) -> Iterator[float | None]:
+    def held(self, now: float) -> AbstractContextManager[float | None]:
         """Keep others from it meanwhile; yields the time on its own clock.
 
         None where others keep it just now: nothing may be read or written then.
         """
-        yield now
+        return nullcontext(now)
 
     def wait(self, tokens: int, most: Most, now: float) -> float:
         """Seconds until a request may be sent; one over a whole budget waits for all of it."""
+        if not most:
+            return 0.0
         since = int((now - MINUTE - _MARGIN) // PER_SLOT)
         until = int((now + _AHEAD) // PER_SLOT)
         alive = self.slots[(self.slots[:, 0] >= since) & (self.slots[:, 0] <= until)]

@@ -28,18 +28,21 @@ class Placement:
         self._matrix: NDArray[np.float32] | None = None
         self._done = np.zeros(len(plan.pieces), dtype=bool)
         self._recalled = np.zeros(len(plan.pieces), dtype=bool)
+        self._any_recalled = False
         self._errors: dict[int, EmbeddingError] = {}
         # Vectors of pieces that no text is made of alone: parts of averaged texts.
         self._parts: dict[int, NDArray[np.float32]] = {}
         # The row a piece's vector is written to: its first text's, or -1 for a mere part.
-        # Written backwards, since numpy keeps the last of several values for one index.
-        self._row = np.full(len(plan.pieces), -1, dtype=np.int64)
-        whole = np.flatnonzero(plan.piece_of >= 0)[::-1]
-        self._row[plan.piece_of[whole]] = whole
-        # As nearly always: each text is one piece, different from all others.
-        self._one_to_one = len(plan.pieces) == len(plan.piece_of) and bool(
-            (self._row == np.arange(len(self._row))).all()
-        )
+        # As nearly always: each text is one piece, different from all others. They stand in the
+        # order of first use, so as many of them as texts can be nothing else.
+        self._one_to_one = len(plan.pieces) == len(plan.piece_of) and not plan.split
+        if self._one_to_one:
+            self._row = np.arange(len(plan.pieces), dtype=np.int64)
+        else:
+            # Written backwards, since numpy keeps the last of several values for one index.
+            self._row = np.full(len(plan.pieces), -1, dtype=np.int64)
+            whole = np.flatnonzero(plan.piece_of >= 0)[::-1]
+            self._row[plan.piece_of[whole]] = whole
         self._taken = np.zeros(len(plan.piece_of), dtype=bool)
         self._in_parts = {piece for pieces in plan.split.values() for piece in pieces}
 
@@ -51,11 +54,11 @@ class Placement:
     @property
     def recalled(self) -> int:
         """How many pieces have their vector from the cache."""
-        return int(self._recalled.sum())
+        return int(self._recalled.sum()) if self._any_recalled else 0
 
     def missing(self) -> Sequence[int]:
         """The pieces that have neither a vector nor an error yet: a range where that is all."""
-        if not self._done.any() and not self._errors:
+        if self._matrix is None and not self._errors:
             return range(len(self._done))
         return [
             piece for piece in np.flatnonzero(~self._done).tolist() if piece not in self._errors
@@ -79,7 +82,7 @@ class Placement:
     def recall(self, pieces: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """``put`` vectors that are not from the service but from the cache."""
         self.put(pieces, vectors)
-        self._recalled[list(pieces)] = True
+        self._recalled[list(pieces)] = self._any_recalled = True
 
     def forget(self) -> list[int]:
         """Throw away all vectors; return the pieces whose vectors they were."""
@@ -151,7 +154,7 @@ class Placement:
             np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
         )
         outcomes = [OK] * texts
-        if self._recalled.any():
+        if self._any_recalled:
             known = (plan.piece_of >= 0) & self._recalled[plan.piece_of]
             for text in np.flatnonzero(known).tolist():
                 outcomes[text] = CACHED

@@ -144,6 +144,8 @@ class Service:
     def _check_model(self, model: str | None) -> None:
         if model is None:
             return
+        if model == self.model:
+            return
         if self.model is not None and _plain(model) != _plain(self.model):
             raise ConfigurationError(
                 f"the service answers with the model {model} now, and did with {self.model} "

@@ -10,7 +10,6 @@ then nothing stalls between one window and the next.
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
 from dataclasses import dataclass
 
@@ -224,10 +223,10 @@ class Told:
             return
         used = float(self.limit - left)
         self._seen.append((used, reset * self.limit / used))
-        whole = [window for _, window in self._seen]
-        middle = statistics.median(whole)
-        least, most = min(used for used, _ in self._seen), max(used for used, _ in self._seen)
-        if len(whole) < _ENOUGH or most < 1.5 * least:
+        if len(self._seen) < _ENOUGH or max(self._seen)[0] < 1.5 * min(self._seen)[0]:
             return
-        fits = all(abs(window - middle) <= _SPREAD * middle for window in whole)
+        windows = sorted(window for _, window in self._seen)
+        half = len(windows) // 2
+        middle = (windows[half] + windows[~half]) / 2
+        fits = all(abs(window - middle) <= _SPREAD * middle for window in windows)
         self.rate = _EVENLY * self.limit / middle if fits else None

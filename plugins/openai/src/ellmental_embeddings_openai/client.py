@@ -33,9 +33,10 @@ class Client:
     Args:
         endpoint: the service.
         timeout: seconds for one request.
+        is_timed: whether whoever calls ``post`` ends it after so many seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout: float, is_timed: bool = False) -> None:
         import httpx2
 
         import openai
@@ -46,7 +47,8 @@ class Client:
         patience = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_S))
         # Reading the certificates takes longer than a request: not where there is no TLS.
         is_plain = endpoint.url.lower().startswith("http://")
-        self._wire = Wire(patience, None if is_plain else httpx2.create_ssl_context())
+        below = httpx2.Timeout(None, connect=patience.connect) if is_timed else patience
+        self._wire = Wire(below, None if is_plain else httpx2.create_ssl_context())
         self._openai = openai.AsyncOpenAI(
             api_key="sent-with-each-request",
             base_url=endpoint.url,

@@ -31,6 +31,8 @@ from .said import heard
 from .settings import CompatibleSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ellmental_embeddings import BackendSettings
@@ -90,7 +92,10 @@ class CompatibleBackend(Backend):
         self._form = Form.of(endpoint)
         # Here, not with the first request: importing the SDK takes a second, which would count
         # against EMBEDDING_TIMEOUT and hold up the event loop.
-        self._client = Client(endpoint, timeout=settings.embedding_timeout)
+        self._client = Client(
+            endpoint, timeout=settings.embedding_timeout, is_timed=not self.keeps_timeout
+        )
+        self._sent: tuple[dict[str, str], dict[str, str]] | None = None
         self._answered = False
         self._page_came = False
 
@@ -140,38 +145,45 @@ class CompatibleBackend(Backend):
         await self._client.close()
 
     async def _embed(self, batch: Batch, form: Form, authorization: dict[str, str]) -> Reply:
-        asked = Asked(
-            endpoint=self._with_key(authorization),
-            texts=len(batch.texts),
-            arguments=form.arguments,
-            answered=self._answered,
-            timeout=self._timeout,
-        )
-        rules = (*self.rules, *RULES)
-        headers = merged(authorization, self.endpoint.headers)
-        page_came = self._page_came
+        answered, page_came = self._answered, self._page_came
+
+        def asked(*, answered: bool = answered) -> Asked:
+            return Asked(
+                endpoint=self._with_key(authorization),
+                texts=len(batch.texts),
+                arguments=form.arguments,
+                answered=answered,
+                timeout=self._timeout,
+            )
+
         try:
-            response = await self._client.post(form.body(batch.texts), headers)
+            response = await self._client.post(form.body(batch.texts), self._headers(authorization))
         except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
-            raise translated(error, asked, rules) from None
-        if response.content.lstrip()[:1] == b"<":
-            # One page may come from something in between; a request sent after it that has one,
-            # too, where nothing was answered well meanwhile, has the wrong address.
-            self._page_came = True
-            asked = replace(asked, answered=self._answered or not page_came)
+            raise translated(error, asked(), self._rules) from None
+        rate = rate_status(response.headers)
         try:
-            answer = self._read(response, asked, rules, batch.out)
+            if response.content.lstrip()[:1] == b"<":
+                # One page may come from something in between; a request sent after it that has
+                # one, too, where nothing was answered well meanwhile, has the wrong address.
+                self._page_came = True
+                raise self._failure(response, asked(answered=self._answered or not page_came))
+            answer = self._read(response, len(batch.texts), asked, batch.out)
             self._check_width(answer, form)
         except EmbeddingError as error:
-            error.rate = error.rate or rate_status(response.headers)
+            error.rate = error.rate or rate
             raise
         self._learn(answer)
-        return Reply(
-            answer.vectors,
-            tokens=answer.tokens,
-            model=canonical(answer.model),
-            rate=rate_status(response.headers),
-        )
+        return Reply(answer.vectors, tokens=answer.tokens, model=canonical(answer.model), rate=rate)
+
+    @property
+    def _rules(self) -> tuple[Rule, ...]:
+        return (*self.rules, *RULES)
+
+    def _headers(self, authorization: dict[str, str]) -> dict[str, str]:
+        """All headers of a request, put together once for each authorization."""
+        if self._sent is None or self._sent[0] != authorization:
+            self._sent = dict(authorization), merged(authorization, self.endpoint.headers)
+        return self._sent[1]
 
     def _with_key(self, authorization: dict[str, str]) -> Endpoint:
         """The endpoint, with the token that was sent: what a service repeats of it is masked."""
@@ -181,23 +193,25 @@ class CompatibleBackend(Backend):
     def _read(
         self,
         response: Received,
-        asked: Asked,
-        rules: tuple[Rule, ...],
+        texts: int,
+        asked: Callable[[], Asked],
         out: NDArray[np.float32] | None,
     ) -> Answer:
-        content = response.content
-        if content.lstrip()[:1] == b"<":
-            raise failure(heard(response.status_code, response.headers, content), asked, rules)
         try:
-            found = read_answer(content, asked.texts, out)
+            found = read_answer(response.content, texts, out)
         except TokenLevel as error:
             if self._answered:
                 raise
             raise ConfigurationError(f"{self.endpoint.service}: {error}.") from None
         if isinstance(found, Answer):
             return found
-        said = heard(response.status_code, response.headers, json.dumps(found).encode())
-        raise failure(said, asked, rules)
+        raise self._failure(response, asked(), json.dumps(found).encode())
+
+    def _failure(self, response: Received, asked: Asked, body: bytes | None = None) -> Exception:
+        """What a response means that is none of vectors, whatever its status."""
+        content = response.content if body is None else body
+        said = heard(response.status_code, response.headers, content)
+        return failure(said, asked, self._rules)
 
     def _check_width(self, answer: Answer, form: Form) -> None:
         """A service that refused ``dimensions`` has said already that it does not shorten."""

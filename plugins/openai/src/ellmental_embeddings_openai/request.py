@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Form"]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
@@ -50,4 +52,4 @@ class Form:
             fields["dimensions"] = self.dimensions
         if self.encoding is not None:
             fields["encoding_format"] = self.encoding
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(fields).encode()

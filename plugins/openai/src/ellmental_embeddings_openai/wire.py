@@ -47,7 +47,8 @@ class Wire(httpx2.AsyncBaseTransport):
     """Sends requests over aiohttp; belongs to one event loop. Connects to nothing when made.
 
     Args:
-        timeout: seconds to wait for anything, as the SDK has them.
+        timeout: seconds to wait for anything, as the SDK has them; None in it for what whoever
+            sends ends by itself: each is a timer that is set, and moved, for every request.
         certificates: what to trust; None where no address begins with https.
 
     Attributes:
