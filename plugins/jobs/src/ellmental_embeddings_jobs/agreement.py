@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from .dataset import Manifest
 
-__all__ = ["differences", "require_agreement"]
+__all__ = ["SAID_BY_SERVICE", "differences", "require_agreement"]
 
 _OPTIONS = {"max_tokens": "--split-tokens", "column": "--column", "id": "--id", "store": "--store"}
 _DEFAULTS = {"store": "float32"}
-_SAID_BY_SERVICE = ("model", "revision", "dimensions", "normalised")
+SAID_BY_SERVICE = ("model", "revision", "dimensions", "normalised")
+"""Fields of a space that some generators know only after their first answer."""
 _VARIABLES = {
     "dimensions": "EMBEDDING_DIMENSIONS",
     "document_instruction": "EMBEDDING_DOCUMENT_INSTRUCTION",
@@ -37,7 +38,7 @@ def differences(there: Manifest, now: Manifest, space: Space) -> list[str]:
     found = []
     for name, is_now in space.to_dict().items():
         was = (there.space or {}).get(name)
-        unknown = is_now is None and name in _SAID_BY_SERVICE
+        unknown = is_now is None and name in SAID_BY_SERVICE
         if there.space is None or name == "id" or unknown or was == is_now:
             continue
         variable = f" ({_VARIABLES[name]})" if name in _VARIABLES else ""

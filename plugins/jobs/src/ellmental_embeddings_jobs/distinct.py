@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
@@ -50,7 +51,7 @@ class Distinct:
         Raises:
             OSError: the temporary file cannot be written.
         """
-        self._hashes += hashlib.blake2b(text.encode(), digest_size=_HASH.itemsize).digest()
+        self._hashes += _digest(text)
         self._texts += 1
         if len(self._hashes) >= _CHUNK * _HASH.itemsize:
             self._flush()
@@ -61,19 +62,43 @@ class Distinct:
         Raises:
             OSError: the temporary file cannot be written.
         """
+        return self._texts - sum(len(same) for same in self._repeated())
+
+    def repeated(self, most: int) -> set[int]:
+        """Hashes (``hash_of``) that were there more than once, so many of them at most.
+
+        Raises:
+            OSError: the temporary file cannot be written.
+        """
+        found: set[int] = set()
+        for same in self._repeated():
+            found.update(same[: most - len(found)].tolist())
+            if len(found) >= most:
+                break
+        return found
+
+    @staticmethod
+    def hash_of(text: str) -> int:
+        """What stands for a text."""
+        return int.from_bytes(_digest(text), "little")
+
+    def _repeated(self) -> Iterator[NDArray[np.uint64]]:
+        """The hashes that are equal to the one before them, when all are sorted."""
         self._flush()
         if not self._texts:
-            return 0
+            return
         # Sorted within the file: its pages go back to the disk where memory is short.
         hashes: NDArray[np.uint64] = np.memmap(self._file, _HASH, "r+", shape=(self._texts,))
         hashes.sort()
-        different = 1
         for start in range(0, self._texts - 1, _CHUNK):
             some = hashes[start : start + _CHUNK + 1]
-            different += int(np.count_nonzero(some[1:] != some[:-1]))
-        return different
+            yield some[1:][some[1:] == some[:-1]]
 
     def _flush(self) -> None:
         self._file.write(self._hashes)
         self._file.flush()
         self._hashes.clear()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=_HASH.itemsize).digest()

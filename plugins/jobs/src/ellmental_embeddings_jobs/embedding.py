@@ -11,6 +11,7 @@ from ellmental_embeddings import EmbeddingError, load_generator
 from .asked import open_input, splitter_for
 from .comparison import is_unchanged
 from .errors import FilesError, JobStopped
+from .exporting import Export, require_room, run_export_of_job
 from .interrupts import Interrupts
 from .job import Job
 from .journal import OutputLock
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["run_embed"]
 
 
-def run_embed(order: Order, output: Path, *, as_json: bool) -> bool:
+def run_embed(order: Order, output: Path, *, as_json: bool, export: Export | None = None) -> bool:
     """Do it, and say what was done.
 
     Args:
         order: what is to be embedded, and how.
         output: the dataset's folder.
         as_json: print events on stdout.
+        export: where the dataset is copied to at its end, or None.
 
     Returns:
         True where every row of the input has a vector.
@@ -55,7 +57,11 @@ def run_embed(order: Order, output: Path, *, as_json: bool) -> bool:
         sources = open_input(order.asked)
         with load_generator(order.generator) as generator, Interrupts() as interrupts:
             watcher = Watcher(_bytes(sources), events=as_json, price=_price(generator))
-            return _run(order, sources, generator, watcher, interrupts, output=output)
+            if export is not None:
+                name = output.absolute().name
+                require_room(export, name, order.asked.sources, generator.space)
+            whole = _run(order, sources, generator, watcher, interrupts, output=output)
+        return (export is None or run_export_of_job(output, export)) and whole
 
 
 def _run(

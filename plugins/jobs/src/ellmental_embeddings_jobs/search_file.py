@@ -7,7 +7,6 @@ anew, and where it cannot be written the parts are read each time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from .dataset.files import publish
+from .dataset.fingerprint import fingerprint
 from .dataset.manifest import SEARCH
 from .nearest import unit
 
@@ -36,9 +36,6 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 _WORTH = 16 * 1024 * 1024
 """Bytes of vectors below which reading the parts is as quick."""
 
-_FOOTER = 8
-"""Bytes at the end of a Parquet file: the length of its metadata, and ``PAR1``."""
-
 
 class UnitVectors:
     """The vectors of a dataset, each of length 1, in blocks of some MB.
@@ -56,7 +53,7 @@ class UnitVectors:
         self.problem: str | None = None
         self._dataset = dataset
         self._path = dataset.folder / SEARCH
-        self._fingerprint = _fingerprint(dataset)
+        self._fingerprint = fingerprint(dataset)
         self._made: Path | None = None
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -164,17 +161,3 @@ class UnitVectors:
             "dimensions": self._dataset.space.dimensions,
         }
         return (_MARK + json.dumps(about).encode()).ljust(_HEADER, b" ")
-
-
-def _fingerprint(dataset: Dataset) -> str:
-    """What tells these parts from any others: names, sizes, times, and the files' own metadata."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in dataset.parts:
-        with path.open("rb") as stream:
-            about = os.fstat(stream.fileno())
-            stream.seek(-_FOOTER, os.SEEK_END)
-            length = int.from_bytes(stream.read(4), "little")
-            stream.seek(-min(length + _FOOTER, about.st_size), os.SEEK_END)
-            digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns} ".encode())
-            digest.update(stream.read())
-    return digest.hexdigest()

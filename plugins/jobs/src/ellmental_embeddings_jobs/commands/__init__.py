@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .embed import embed
 from .eval import evaluate
+from .export import export
 from .map import draw
 from .plan import plan
 from .search import search
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (embed, evaluate, draw, plan, search)
+COMMANDS = (embed, evaluate, export, draw, plan, search)
 """Every command of this dist, in the order ``ellmental --help`` is asked to add them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .export import halfvec_option, to_option
 from .options import order_options
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = ["embed"]
     type=click.Path(path_type=Path),
     help="Folder of the dataset; where a job has begun it, this one goes on.",
 )
+@to_option
+@halfvec_option
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON Lines on stdout.")
 @click.pass_context
 def embed(
@@ -32,6 +35,8 @@ def embed(
     *,
     order: Order,
     output: Path,
+    to: str | None,
+    halfvec: bool,
     as_json: bool,
 ) -> None:
     """Embed files into a dataset of vectors.
@@ -50,6 +55,9 @@ def embed(
     again. Ctrl-C waits for the requests in flight, and stops at once when pressed twice. When
     the input has changed, only texts that are new are sent.
 
+    With --to the dataset is copied into TARGET at the end, as `ellmental export` does it;
+    --overwrite then replaces what another dataset has left there, too.
+
     \b
     Examples:
       ellmental embed notes.txt -o vectors
@@ -58,8 +66,16 @@ def embed(
       EMBEDDING_GENERATOR=OPENAI ellmental embed articles.parquet -o vectors --overwrite
       ellmental embed 'logs/**/*.jsonl.gz' --keep day,user -o vectors
       ellmental embed shop.db --query "select id, body as text from reviews order by id" -o vectors
+      ellmental embed handbook/ -o vectors --to postgresql://me@localhost/shop#handbook
     """  # noqa: D301 - click's own mark for lines to keep
+    if halfvec and to is None:
+        raise click.UsageError("--halfvec is about --to, which is missing.")
     from ..embedding import run_embed
 
-    if not run_embed(order, output, as_json=as_json):
+    export = None
+    if to is not None:
+        from ..exporting import Export
+
+        export = Export(to=to, overwrite=order.overwrite, halfvec=halfvec, as_json=as_json)
+    if not run_embed(order, output, as_json=as_json, export=export):
         context.exit(1)

@@ -1,0 +1,147 @@
+"""The rows of a dataset on their way out: a few MB at a time, vectors as float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..dataset.fingerprint import fingerprint
+from ..dataset.vectors import batches, float_vectors, open_part
+from ..distinct import Distinct
+from ..errors import FilesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..dataset import Dataset
+
+__all__ = ["Rows"]
+
+_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_ROWS = 4096
+_KEY_ROWS = 65_536
+_NAMED = 3
+_LOOKED_AT = 1000
+"""Hashes that stand twice and are looked at: a few of them are named in the error."""
+
+
+class Rows:
+    """All rows of a dataset, in order.
+
+    Args:
+        dataset: whose.
+        on_batch: called with the number of rows handed out so far.
+
+    Attributes:
+        fields: Arrow fields of all columns but the vector.
+        dimensions: width of the vectors.
+        halfvec: whether numbers of 16 bits are wanted, where the target can.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        halfvec: bool = False,
+        on_batch: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.dataset = dataset
+        self.halfvec = halfvec
+        self.fingerprint = fingerprint(dataset)
+        self._on_batch = on_batch
+        with open_part(dataset.parts[0]) as file:
+            schema = file.schema_arrow
+        self.dimensions: int = schema.field("vector").type.list_size
+        self.fields: tuple[Any, ...] = tuple(
+            field for field in schema if field.name not in ("vector", "scale")
+        )
+
+    def __len__(self) -> int:
+        return self.dataset.rows
+
+    def batches(self) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+        """Yield (record batch of ``fields``, float32 vectors of shape (rows, dimensions)).
+
+        Raises:
+            FilesError: a part cannot be read, or the dataset was changed meanwhile.
+        """
+        import pyarrow as pa
+
+        size = max(min(_BATCH_ROWS, _BATCH_BYTES // (4 * self.dimensions)), 1)
+        schema = pa.schema(self.fields)
+        done = 0
+        for path in self.dataset.parts:
+            with open_part(path) as file:
+                names = file.schema_arrow.names
+                for batch in batches(file, path, size, names):
+                    own = batch.select([one for one in names if one not in ("vector", "scale")])
+                    if not own.schema.equals(schema):
+                        raise FilesError(
+                            f"{path.as_posix()} has other columns than "
+                            f"{self.dataset.parts[0].name}: parts of two datasets are mixed."
+                        )
+                    yield own, float_vectors(batch)
+                    done += len(batch)
+                    self._on_batch(done)
+        self.require_unchanged()
+
+    def require_unchanged(self) -> None:
+        """Make sure that all rows handed out were of one dataset.
+
+        Raises:
+            FilesError: a job has changed it meanwhile.
+        """
+        try:
+            same = fingerprint(self.dataset) == self.fingerprint
+        except OSError:
+            same = False
+        if not same:
+            raise FilesError(
+                f"{self.dataset.folder.as_posix()} was changed while it was read. Run this again."
+            )
+
+    def require_unique(self) -> None:
+        """Make sure that ``(id, piece)`` tells the rows apart.
+
+        Takes 8 bytes a row, in a temporary file.
+
+        Raises:
+            FilesError: it does not; names a few rows.
+        """
+        try:
+            with Distinct() as distinct:
+                for key, _ in self._keys():
+                    distinct.add(key)
+                repeated = distinct.repeated(_LOOKED_AT)
+        except OSError as error:
+            raise FilesError(f"the temporary folder: {error.strerror or error}") from None
+        if not repeated:
+            return
+        places: dict[str, str] = {}
+        found = []
+        for key, place in self._keys():
+            if Distinct.hash_of(key) not in repeated:
+                continue
+            first = places.setdefault(key, place)
+            if first is not place:
+                found.append(f"  {key.partition(' ')[2]!r}: {first} and {place}")
+                if len(found) == _NAMED:
+                    break
+        if found:
+            raise FilesError(
+                f"{self.dataset.folder.as_posix()} has ids that stand twice, and a target keeps "
+                "one row of each:\n" + "\n".join(found) + "\nEmbed with another --id, or without "
+                "one: then a row's id is its place."
+            )
+
+    def _keys(self) -> Iterator[tuple[str, str]]:
+        """Each row's key, and the place it is from."""
+        columns = ["id", "piece", "source", "line"]
+        for path in self.dataset.parts:
+            with open_part(path) as file:
+                for batch in batches(file, path, _KEY_ROWS, columns):
+                    values = [batch.column(name).to_pylist() for name in columns]
+                    for one, piece, source, line in zip(*values, strict=True):
+                        yield f"{piece} {one}", f"{source}:{line}"
