@@ -185,16 +185,17 @@ def run(
     jobs: Sequence[Job],
     *,
     seed: int = 0,
+    start: float = 0.0,
     until: float = math.inf,
 ) -> Report:
-    """Send all jobs, or as many as fit in ``until`` seconds, through pacers in turn."""
+    """Send all jobs, or as many as fit before ``until``, through pacers in turn."""
     traffic = _Traffic(service, random.Random(seed))
     senders = [
-        _Sender(pacer, traffic, deque(jobs[start :: len(pacers)]))
-        for start, pacer in enumerate(pacers)
+        _Sender(pacer, traffic, deque(jobs[turn :: len(pacers)]))
+        for turn, pacer in enumerate(pacers)
     ]
     for sender in senders:
-        sender.push(0.0)
+        sender.push(start)
     while traffic.events and traffic.events[0][0] <= until:
         now, _, what = heapq.heappop(traffic.events)
         what(now)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulated_service import Budget, Job, Kind, Report, Service, run
 
@@ -49,19 +49,26 @@ def send(service: Service, most: Most, job: Job, seed: int, *, generators: int =
     generators=st.integers(1, 3),
     seed=st.integers(0, 1000),
 )
+# A first answer heard right before its window turned: its short reset is no window.
+@example(kind="fixed", limit=52, phase=59.73157415430557, slow=0.5154152, generators=1, seed=358)
+@example(kind="fixed", limit=530, phase=59.31021005159141, slow=1.0, generators=3, seed=336)
+# Answers slower than what came back after they were sent.
+@example(kind="sliding", limit=32, phase=59.16, slow=1.0, generators=3, seed=997)
+@example(kind="sliding", limit=41, phase=47.46959958632809, slow=1.0, generators=2, seed=33)
+# Buckets that are recognised while the first burst is in flight, and small ones.
+@example(kind="bucket", limit=465, phase=59, slow=1.0, generators=2, seed=322)
+@example(kind="bucket", limit=34, phase=0, slow=0.5271059518186676, generators=1, seed=407)
+@example(kind="bucket", limit=25, phase=50.55777587087915, slow=1.0, generators=1, seed=522)
 def test_requests_a_minute_are_used_and_not_refused(
     kind: Kind, limit: int, phase: float, slow: float, generators: int, seed: int
 ) -> None:
-    """From the headers of good answers alone: 95% of the rate, under 1% refused but in rare cases.
-
-    1.3% was met once, and its cause is not known yet: the bound leaves room for it.
-    """
+    """From the headers of good answers alone: 95% of the rate, and under 1% refused."""
     service = Service(
         requests=Budget(kind, limit, phase=phase),
         latency=lambda dice, _: dice.uniform(slow, 2 * slow),
     )
     report = send(service, Most(), Job(100, 400), seed, generators=generators)
-    assert report.refusals < 0.02
+    assert report.refusals < 0.01
     assert min(used(service)) >= 0.95
 
 
@@ -124,11 +131,11 @@ def test_limits_that_change_in_mid_run(kind: Kind, before: int, after: int) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_bursts_with_rests_between(kind: Kind) -> None:
     """After a rest nothing is sent that the service would refuse."""
-    service, refused = Service(requests=Budget(kind, 100, phase=20.0)), 0
+    service = Service(requests=Budget(kind, 100, phase=20.0))
     pacer = Pacer(64)
-    for _ in range(5):
-        refused += run([pacer], service, [Job(10, 10)] * 80).refused
-    assert refused == 0
+    for burst in range(8):
+        report = run([pacer], service, [Job(10, 10)] * 80, seed=burst, start=47.0 * burst)
+        assert (report.answered, report.refused) == (80, 0)
 
 
 @pytest.mark.parametrize("window", [1.0, 10.0, 600.0])

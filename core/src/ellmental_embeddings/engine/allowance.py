@@ -15,9 +15,6 @@ from .told import Mark, Told
 
 __all__ = ["Allowance", "Ticket"]
 
-_MINUTELY = 50.0
-"""Seconds of a service's window from which it is taken for a minute."""
-
 _UNSAID = (None, None, None)
 
 _BUSY = 0.005
@@ -159,7 +156,7 @@ def _number(value: object) -> int | float | None:
 
 
 def _minutely(told: Told) -> int | None:
-    return told.limit if told.window >= _MINUTELY else None
+    return told.limit if told.a_minute else None
 
 
 def _least(one: int | None, other: int | None) -> int | None:
