@@ -17,6 +17,7 @@ class Planted:
         file: the sample's file.
         was, becomes: the change; ``was`` must be there.
         caught_by: the check that is for it; others may fail as well.
+        also: further checks that must find it.
     """
 
     name: str
@@ -25,6 +26,12 @@ class Planted:
     was: str
     becomes: str
     caught_by: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """All checks that must find it."""
+        return (self.caught_by, *self.also)
 
 
 _RETURN = "        return Reply(vectors, index=places)\n"
@@ -70,6 +77,7 @@ FAULTS = [
         "dimensions=self._width,",
         "dimensions=self._width + 1,",
         "test_one_row_a_text_of_one_width_all_finite",
+        also=("test_no_texts",),
     ),
     Planted(
         "declares vectors of length 1 that are not",
@@ -80,7 +88,7 @@ FAULTS = [
         "test_one_row_a_text_of_one_width_all_finite",
     ),
     Planted(
-        "vectors depend on what else is in the batch",
+        "lets vectors depend on what else is in the batch",
         "hashed",
         "backend.py",
         "        return Reply(vectors, tokens",
@@ -97,6 +105,7 @@ FAULTS = [
         "        counts += np.random.default_rng().normal(0, 0.01, self._width)\n"
         "        length = np.linalg.norm(counts)\n",
         "test_again_alike",
+        also=("test_both_faces_alike",),
     ),
     Planted(
         "cuts long texts without a word",
@@ -146,6 +155,7 @@ FAULTS = [
         f"self.kept = content; await __import__('asyncio').sleep(0.005); content = self.kept\n"
         f"            {_SEND}",
         "test_batches_in_flight_do_not_disturb_each_other",
+        also=("test_calls_from_many_threads",),
     ),
     Planted(
         "ignores the index in the reply",
@@ -223,6 +233,7 @@ FAULTS = [
         "            __import__('logging').getLogger(__name__).info('asked as %s', self._headers)\n"
         "            raise refusal(answer)",
         "test_refusal_ends_the_call_at_once",
+        also=("test_command_line_tells_of_a_refusal",),
     ),
     Planted(
         "shows the key in its repr",
@@ -301,6 +312,7 @@ FAULTS = [
         '"told": batch.instruction,',
         '"told": None,',
         "test_instruction_of_a_call_reaches_the_model",
+        also=("test_instruction_of_the_settings_reaches_the_model",),
     ),
     Planted(
         "caches over roles",
@@ -325,8 +337,8 @@ FAULTS = [
         "does not hear how long to wait",
         "acme",
         "backend.py",
-        "seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()",
-        "return None",
+        "    return max(0.0, (when.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds())\n",
+        "    return None\n",
         "test_wait_that_the_service_asks_for_is_heard",
     ),
     Planted(
@@ -369,5 +381,171 @@ FAULTS = [
         "        self._client: httpx.AsyncClient | None = None\n"
         "        __import__('asyncio').get_running_loop()\n",
         "test_entry_point_leads_to_the_generator",
+    ),
+    Planted(
+        "mixes up rows where a neighbour was left out",
+        "hashed",
+        "backend.py",
+        "        return Reply(vectors, tokens",
+        "        vectors = vectors[::-1] if len(vectors) == 2 else vectors\n"
+        "        return Reply(vectors, tokens",
+        "test_blank_text_fails_alone",
+        also=("test_lone_surrogate_fails_alone", "test_no_string_fails_alone"),
+    ),
+    Planted(
+        "calls a text that is too long a bad reply",
+        "acme",
+        "backend.py",
+        'raise TextTooLong(f"more than {MOST_CHARACTERS:,} characters", index=index)',
+        'raise BadReply("too long")',
+        "test_100000_characters_are_embedded_or_fail_alone",
+    ),
+    Planted(
+        "takes all that is no JSON for a wrong key",
+        "acme",
+        "backend.py",
+        """raise BadReply("ACME's answer cannot be read")""",
+        """raise AuthenticationFailed("ACME_KEY")""",
+        "test_a_web_page_is_no_reply",
+    ),
+    Planted(
+        "declares more texts than it takes",
+        "hashed",
+        "backend.py",
+        "        vectors = np.array(",
+        "        if len(batch.texts) > 13:\n"
+        "            from ellmental_embeddings import BatchTooLarge\n\n"
+        "            raise BatchTooLarge\n"
+        "        vectors = np.array(",
+        "test_as_many_texts_as_declared_are_taken",
+    ),
+    Planted(
+        "computes batches of three in another way",
+        "hashed",
+        "backend.py",
+        "        return Reply(vectors, tokens",
+        "        vectors = vectors[:, ::-1] if len(vectors) == 3 else vectors\n"
+        "        return Reply(vectors, tokens",
+        "test_batch_size_does_not_matter",
+    ),
+    Planted(
+        "looks at the first word alone",
+        "hashed",
+        "backend.py",
+        "in text.split():",
+        "in text.split()[:1]:",
+        "test_different_texts_differ",
+    ),
+    Planted(
+        "stops reading at a NUL",
+        "hashed",
+        "backend.py",
+        "in text.split():",
+        "in text.partition(chr(0))[0].split():",
+        "test_nul_is_embedded_or_fails_alone",
+    ),
+    Planted(
+        "sends what stands before a NUL",
+        "acme",
+        "backend.py",
+        '"texts": list(batch.texts),',
+        '"texts": [text.partition(chr(0))[0] for text in batch.texts],',
+        "test_nul_is_embedded_or_fails_alone",
+    ),
+    Planted(
+        "counts no more tokens than the limit",
+        "hashed",
+        "backend.py",
+        "return len(text.split()) + 1",
+        "return min(500, len(text.split()) + 1)",
+        "test_overlong_text_is_handled_as_asked",
+    ),
+    Planted(
+        "returns numbers beyond float32",
+        "hashed",
+        "backend.py",
+        "        return Reply(vectors, tokens",
+        "        return Reply(vectors.astype(float) * 1e39, tokens",
+        "test_reply_is_no_wider_than_float32",
+    ),
+    Planted(
+        "sends more texts than it declares",
+        "acme",
+        "backend.py",
+        'rows = answer.json()["rows"]',
+        'content = json.dumps({**asked, "texts": list(batch.texts) * 2}).encode()\n'
+        '            answer = await self._connected().post("/embed", content=content)\n'
+        '            rows = answer.json()["rows"][: len(batch.texts)]',
+        "test_no_request_is_over_the_declared_limit",
+    ),
+    Planted(
+        "takes a connection that cannot be made for a wrong setting",
+        "acme",
+        "backend.py",
+        'raise Unavailable(f"no connection',
+        'raise ConfigurationError(f"no connection',
+        "test_no_connection_ends_in_unavailable",
+    ),
+    Planted(
+        "takes 503 for a wrong address",
+        "acme",
+        "backend.py",
+        "case status if status >= 500:",
+        "case status if 500 <= status < 503:",
+        "test_service_that_stays_down_ends_in_unavailable",
+    ),
+    Planted(
+        "takes 429 for a wrong key",
+        "acme",
+        "backend.py",
+        "case 401 | 403:",
+        "case 401 | 403 | 429:",
+        "test_too_fast_is_waited_for",
+        also=("test_service_that_stays_busy_ends_in_rate_limited",),
+    ),
+    Planted(
+        "answers a time-out with zeros",
+        "acme",
+        "backend.py",
+        f"            {_SEND}",
+        f"            try:\n                {_SEND}\n"
+        "            except BaseException:\n"
+        "                return Reply(np.ones((len(batch.texts), 8), np.float32))",
+        "test_slow_answer_is_not_waited_for",
+    ),
+    Planted(
+        "makes wrong indices fit",
+        "acme",
+        "backend.py",
+        _RETURN,
+        "        return Reply(vectors, index=[place % len(batch.texts) for place in places])\n",
+        "test_wrong_indices_are_not_believed",
+    ),
+    Planted(
+        "believes that every wait is a number",
+        "acme",
+        "backend.py",
+        """            return float(said)
+        when = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+""",
+        """            return float(said)
+    except ValueError:
+        return None
+    try:
+        when = parsedate_to_datetime(said)
+    except ValueError:
+        return float(said or 0)
+""",
+        "test_wait_that_makes_no_sense_is_none",
+    ),
+    Planted(
+        "takes a date without a zone for one of this machine's",
+        "acme",
+        "backend.py",
+        "    return max(0.0, (when.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds())\n",
+        "    return max(0.0, (when - datetime.now(UTC)).total_seconds())\n",
+        "test_wait_that_the_service_asks_for_is_heard",
     ),
 ]

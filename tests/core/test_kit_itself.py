@@ -51,6 +51,13 @@ VARIANTS = {
     "no protocol": Variant("acme", (HONEST,), was="def reply(", becomes="def not_reply("),
     "wrong path": Variant("acme", (HONEST,), was='!= "/embed"', becomes='!= "/embeddings"'),
     "mistake": Variant("acme", ("test_again_alike",), was='["texts"]', becomes='["text"]'),
+    "refused": Variant(
+        "acme",
+        ("test_again_alike",),
+        "\n    def reply(self, request, rows):\n"
+        "        from ellmental_embeddings.testing import Answer\n\n"
+        "        return Answer(status=401)\n",
+    ),
     "loose": Variant("hashed", ("test_again_alike",), "\n    tolerance = 0.5\n"),
     "seconds": Variant("acme", (WAITS,), "\n    retry_after_forms = ('seconds',)\n"),
     "own wait": Variant(
@@ -151,6 +158,13 @@ def test_mistake_in_the_protocol_is_told_as_one(ran: Ran) -> None:
     """A KeyError in the author's own texts_of is not laid at the generator's door."""
     assert failed(ran, "mistake") == {"test_again_alike"}
     assert "the test's own description of the protocol raised KeyError('text')" in ran.output
+
+
+def test_error_that_no_check_expects_says_what_was_checked(ran: Ran) -> None:
+    """Whatever a generator raises, its author reads which promise it was about."""
+    assert failed(ran, "refused") == {"test_again_alike"}
+    assert "What is checked: The same text has the same vector the next time" in ran.output
+    assert "the generator raised AuthenticationFailed, which no check expects" in ran.output
 
 
 def test_loose_tolerance_is_refused(ran: Ran) -> None:

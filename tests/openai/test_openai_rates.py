@@ -61,6 +61,20 @@ def test_a_wait_until_a_date() -> None:
     assert retry_after({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT"}) is None
 
 
+def test_date_without_a_zone_is_utc_wherever_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """C's form of a date (RFC 9110, 5.6.7) names no zone, and means UTC."""
+    later = time.asctime(time.gmtime(time.time() + 30))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after({"retry-after": later}) == pytest.approx(30, abs=2)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("name", "unit"),
     [

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from reference_kit import PROMISES
 
 from ellmental_embeddings import testing
 from ellmental_embeddings.testing import GeneratorContract
@@ -111,6 +112,12 @@ def test_kit_names_are_sorted_and_lead_to_their_objects() -> None:
 def test_every_check_says_what_it_means(name: str) -> None:
     """A check's docstring is what its users read when it fails, and in the reference."""
     assert (inspect.getdoc(getattr(GeneratorContract, name)) or "").endswith(".")
+
+
+def test_every_check_belongs_to_one_promise() -> None:
+    """The list of what is proven leaves no check out, and names none that is not there."""
+    named = [f"test_{name}" for checks in PROMISES.values() for name in checks.split()]
+    assert sorted(named) == CHECKS
 
 
 def test_there_are_many_checks() -> None:

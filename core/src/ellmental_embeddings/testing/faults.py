@@ -22,6 +22,7 @@ __all__ = [
     "RetryAfterForm",
     "asked_to_wait",
     "asked_to_wait_by",
+    "http_dates",
     "status",
 ]
 
@@ -33,6 +34,10 @@ with an HTTP date (RFC 9110, 10.2.3), ``retry-after-ms: 500`` (OpenAI's and Azur
 RETRY_AFTER_FORMS: tuple[RetryAfterForm, ...] = ("seconds", "float", "date", "milliseconds", "none")
 
 Rows = list[Row]
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""In English, whatever the machine speaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +83,25 @@ def asked_to_wait(form: RetryAfterForm, seconds: float, *, number: int = 429) ->
     elif form == "float":
         headers["retry-after"] = f"{seconds:.3f}"
     elif form == "date":
-        when = datetime.now(UTC) + timedelta(seconds=seconds)
-        headers["retry-after"] = format_datetime(when, usegmt=True)
+        headers["retry-after"] = http_dates(seconds)[0]
     elif form == "milliseconds":
         headers["retry-after-ms"] = str(round(seconds * 1000))
     refusal = status(number, "too many requests, slow down")
     return replace(refusal, name=f"status {number}, wait said as {form}", headers=headers)
+
+
+def http_dates(seconds: float) -> tuple[str, str, str]:
+    """The time in so many seconds, in HTTP's three forms: each of them must be understood.
+
+    RFC 9110, 5.6.7: the one that is sent today, that of RFC 850, and that of C's asctime.
+    """
+    when = datetime.now(UTC) + timedelta(seconds=seconds)
+    day, month = _DAYS[when.weekday()], _MONTHS[when.month - 1]
+    return (
+        format_datetime(when, usegmt=True),
+        f"{day}, {when.day:02}-{month}-{when:%y %H:%M:%S} GMT",
+        f"{day[:3]} {month} {when.day:2} {when:%H:%M:%S} {when.year}",
+    )
 
 
 def asked_to_wait_by(headers: Mapping[str, str], *, number: int = 429) -> Fault:

@@ -14,14 +14,25 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["pytest_configure", "pytest_terminal_summary"]
+__all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 _MARK = "ellmental_contract"
+_MEANT = (
+    "What is checked: {}\nHow to mend it: the generator raised {}, which no check expects of it."
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known by which a contract's checks are told from other tests."""
     config.addinivalue_line("markers", f"{_MARK}: a check of GeneratorContract")
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Say of a check that an error ended, and not the check itself, what it was about."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, Exception) and item.get_closest_marker(_MARK):
+        told = getattr(getattr(item, "function", None), "__doc__", None) or item.name
+        error.add_note(_MEANT.format(" ".join(told.split()), type(error).__name__))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

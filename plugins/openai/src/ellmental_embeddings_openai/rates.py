@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,10 @@ def _seconds_or_date(text: str | None) -> float | None:
     if seconds is not None or not text:
         return _from_now(seconds)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        when = parsedate_to_datetime(text)
+        # The oldest form of a date (RFC 9110, 5.6.7) names no zone: it is UTC all the same.
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, aware.timestamp() - time.time())
     except (ValueError, TypeError):
         return duration(text)
 

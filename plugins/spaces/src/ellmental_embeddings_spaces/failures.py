@@ -15,6 +15,7 @@ an app's own failure        TextRejected: the engine finds the text that it is a
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -143,7 +144,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from Retry-After (seconds or a date) or the Hub's RateLimit; else None."""
     said = headers.get("retry-after", "").strip()
     try:
-        return max(0.0, float(said))
+        if math.isfinite(seconds := float(said)):
+            return max(0.0, seconds)
     except ValueError:
         pass
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -102,13 +102,13 @@ def refusal(answer: httpx.Response) -> EmbeddingError:
 
 def wait_of(headers: Any) -> float | None:
     """The seconds that the service asks to wait."""
-    if (milliseconds := headers.get("retry-after-ms")) is not None:
-        return float(milliseconds) / 1000
-    said = headers.get("retry-after")
-    if said is None:
-        return None
     try:
-        seconds = float(said)
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return int(milliseconds) / 1000
+        said = headers.get("retry-after", "")
+        if re.fullmatch(r"[\d.]+", said):
+            return float(said)
+        when = parsedate_to_datetime(said)
     except ValueError:
-        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-    return seconds if math.isfinite(seconds) else None
+        return None
+    return max(0.0, (when.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds())

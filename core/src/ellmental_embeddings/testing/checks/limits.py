@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ...backend import Batch, Limits
-from ...errors import TextTooLong
+from ...errors import EmbeddingError, TextTooLong
 from ..base import fail
 from ..compare import ComparingBase
 from ..samples import ODD, long_text
@@ -53,7 +53,14 @@ class LimitChecks(ComparingBase):
             while tokens and len(texts) > 1 and sum(map(bare.backend.most_tokens, texts)) > tokens:
                 texts = texts[: len(texts) // 2]
             told = self.native_instruction(bare.backend)
-            reply = bare.ask(Batch(texts, instruction=told), within=60)
+            try:
+                reply = bare.ask(Batch(texts, instruction=told), within=60)
+            except EmbeddingError as error:
+                fail(
+                    f"{len(texts)} short texts, {declared} are declared: "
+                    f"{type(error).__name__}: {error}",
+                    "declare in limits.items no more than a request may hold.",
+                )
         rows = len(cast("list[object]", reply.vectors))
         if rows != len(texts):
             fail(f"{rows} rows for {len(texts)} texts", "declare fewer items in limits.")

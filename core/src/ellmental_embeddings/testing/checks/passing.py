@@ -8,7 +8,14 @@ import pytest
 
 from ...errors import BadReply, EmbeddingError, RateLimited, Unavailable
 from ..base import fail
-from ..faults import FAULTS, RETRY_AFTER_FORMS, RetryAfterForm, asked_to_wait, asked_to_wait_by
+from ..faults import (
+    FAULTS,
+    RETRY_AFTER_FORMS,
+    RetryAfterForm,
+    asked_to_wait,
+    asked_to_wait_by,
+    http_dates,
+)
 from ..http import HttpBase
 
 if TYPE_CHECKING:
@@ -20,6 +27,11 @@ _DOWN = ("status 500", "status 502", "status 503")
 _BROKEN = ("reset before the answer", "reset in the body", "closed in the body")
 _SILENT = ("no answer", "slow drip")
 
+_HEAR = (
+    "read Retry-After as seconds, whole or not, and as an HTTP date in each of its three forms "
+    "(RFC 9110, 5.6.7), and retry-after-ms; pass it on as RateLimited(retry_after=seconds)."
+)
+
 _TIMEOUT_S = 0.4
 _SECONDS = 90.5
 _SLACK_S = 30.0
@@ -27,6 +39,10 @@ _SLACK_S = 30.0
 while the machine is busy."""
 _OWN = {"seconds": 8.0, "float": 7.5, "date": 600.0, "milliseconds": 0.25}
 """What a service with headers of its own asks to wait instead: whole, in part, long, short."""
+
+_NONSENSE = ("", "soon", "-5", "nan", "inf", "1, 2", "yesterday")
+_NOTHING_S = 5.0
+"""Most seconds that may be made of what says nothing: "1, 2" may be read as either."""
 
 
 class PassingChecks(HttpBase):
@@ -45,9 +61,26 @@ class PassingChecks(HttpBase):
         self._heard(
             asked_to_wait(form, _SECONDS),
             None if form == "none" else _SECONDS,
-            "read Retry-After as seconds, whole or not, and as an HTTP date, and "
-            "retry-after-ms; pass it on as RateLimited(retry_after=seconds).",
+            _HEAR,
         )
+        for date in http_dates(_SECONDS) if form == "date" else ():
+            self._heard(asked_to_wait_by({"retry-after": date}), _SECONDS, _HEAR)
+
+    @pytest.mark.parametrize("said", _NONSENSE)
+    def test_wait_that_makes_no_sense_is_none(self, said: str) -> None:
+        """A 429 whose wait cannot be read, is over, or never ends, is RateLimited all the same."""
+        self.needs_http()
+        headers = {"retry-after": http_dates(-86_400)[0] if said == "yesterday" else said}
+        if said in {"-5", "nan", "inf"}:
+            headers = dict(self.wait_headers(float(said)) or headers)
+        error = self.must_be(asked_to_wait_by(headers), RateLimited)
+        assert isinstance(error, RateLimited)
+        heard = error.retry_after
+        if heard is not None and not 0 <= heard <= _NOTHING_S:
+            fail(
+                f"the headers {headers} make retry_after {heard}",
+                "leave retry_after None where the service says nothing that can be waited for.",
+            )
 
     def _heard(
         self, fault: Fault, seconds: float | None, mend: str, slack: float = _SLACK_S
@@ -101,6 +134,16 @@ class PassingChecks(HttpBase):
         """EMBEDDING_DEADLINE ends it, and the user is told what was tried."""
         self.needs_http()
         self._ends_unavailable(self.ends(FAULTS["status 503"], EMBEDDING_DEADLINE=0.3))
+
+    def test_service_that_stays_busy_ends_in_rate_limited(self) -> None:
+        """Who is asked to slow down until EMBEDDING_DEADLINE is over is told that, and no other."""
+        self.needs_http()
+        error = self.ends(asked_to_wait("none", 0), EMBEDDING_DEADLINE=0.3)
+        if not self.kinds_in(error) <= {RateLimited}:
+            fail(
+                f"429 at every request ends in {type(error).__name__}: {error}",
+                "raise RateLimited for 429.",
+            )
 
     def test_no_connection_ends_in_unavailable(self) -> None:
         """Where nobody listens the user is told so, after the deadline and not never."""

@@ -90,8 +90,11 @@ class TextChecks(ComparingBase):
         result = self.with_neighbours(text)
         if result.outcomes[1].error is not None:
             self.refused(result, 1, "a text with a NUL")
-        else:
-            self.right(result.vectors[1:2], [text], "a text with a NUL")
+            return
+        self.right(result.vectors[1:2], [text], "a text with a NUL")
+        start = self.alone([text.partition("\x00")[0]])
+        if np.allclose(result.vectors[1:2], start, atol=1e-7):
+            fail("what comes after a NUL changes nothing", "hand the whole text to the model.")
 
     def test_no_string_fails_alone(self) -> None:
         """None or a number among the texts costs itself alone."""
