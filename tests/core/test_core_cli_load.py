@@ -12,6 +12,7 @@ from scripted import ScriptedBackend, scripted_generator
 
 from ellmental_embeddings import Limits, Progress, RateLimited, RateStatus, Reply
 from ellmental_embeddings.cli.load import measure
+from ellmental_embeddings.engine import ledger
 
 if TYPE_CHECKING:
     from ellmental_embeddings import Batch
@@ -39,6 +40,13 @@ async def limited(backend: ScriptedBackend, batch: Batch) -> Reply:
     return Reply(backend.right(batch).vectors, tokens=7, rate=rate)
 
 
+async def generous(backend: ScriptedBackend, batch: Batch) -> Reply:
+    """A tenth of a second; its headers allow more than is ever sent."""
+    await asyncio.sleep(0.1)
+    rate = RateStatus(requests_limit=3000, requests_left=2990, requests_reset=60.0)
+    return Reply(backend.right(batch).vectors, tokens=7, rate=rate)
+
+
 async def crowded(backend: ScriptedBackend, batch: Batch) -> None:
     """More than three at a time are refused."""
     if backend.in_flight > 3:
@@ -53,12 +61,20 @@ async def crowded(backend: ScriptedBackend, batch: Batch) -> None:
         (slow, {"limits": Limits(concurrency=2)}, "the generator: it works on 2 requests at a"),
         (limited, {}, "the rate limit of the service: "),
         (crowded, {}, "refusals: the service refused "),
-        (slow, {"texts": 1}, "the load: 1 requests were too few"),
+        (generous, {"texts": 30, "EMBEDDING_RPM": 15}, "EMBEDDING_RPM=15: "),
+        (slow, {"texts": 1}, "the load: 1 request was too few"),
     ],
-    ids=["max concurrency", "generator", "headers", "refusals", "too few"],
+    ids=["max concurrency", "generator", "headers", "refusals", "settings", "too few"],
 )
-def test_what_limits_it(fault: Any, how: dict[str, Any], limit: str) -> None:
-    """Each thing that can hold a service back is named, with what to do about it."""
+def test_what_limits_it(
+    fault: Any, how: dict[str, Any], limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thing that can hold a service back is named, with what to do about it.
+
+    A minute is short here.
+    """
+    monkeypatch.setattr(ledger, "MINUTE", 0.2)
+    monkeypatch.setattr(ledger, "_MARGIN", 0.0)
     assert load_of(fault, **how).limit.startswith(limit)
 
 
@@ -72,8 +88,22 @@ def test_what_is_measured() -> None:
     assert 0 < load.texts_per_second <= 4 / 0.02 * 1.05
     assert load.tokens_per_second > load.texts_per_second * 40
     lines = dict(load.lines())
+    assert load.start_left_out
+    assert "included" not in lines["sustained"]
     assert lines["load"].startswith("60 texts in 60 requests, ")
     assert "allowed" not in lines
+
+
+def test_answers_that_come_together_tell_of_no_rate() -> None:
+    """What was sent at once comes back at once: then the rate is that of the whole load."""
+    generator, _ = scripted_generator(always=generous, settings={"BATCH_SIZE": 1})
+    with generator:
+        generator.embed(["first"])
+        load = measure(generator, 30, lambda _: None)
+    assert not load.start_left_out
+    assert load.texts_per_second == pytest.approx(30 / load.seconds)
+    assert load.texts_per_second <= 300
+    assert "its start included: give --load more texts" in dict(load.lines())["sustained"]
 
 
 def test_what_the_service_says_it_allows_is_shown() -> None:

@@ -199,6 +199,7 @@ def test_requests_and_tokens_per_minute_hold_back() -> None:
         pacer = Pacer(9, limits)
         assert isinstance(pacer.take(tokens, 0.0), Ticket)
         waits.append(pacer.take(tokens, 10.0))
+        assert pacer.allowance.by_settings == isinstance(waits[-1], float)
     assert [isinstance(wait, Ticket) for wait in waits] == [False, True, False, True]
     assert all(50 < wait < 52 for wait in waits if isinstance(wait, float))
 
@@ -218,8 +219,10 @@ def test_tokens_are_made_up_for_once_they_are_known() -> None:
 def test_a_pause_holds_back_everyone_and_a_random_bit_longer(share: float) -> None:
     """Programs that were refused together do not come back together, and none too early."""
     pacer = Pacer(9, uniform=lambda low, high: low + share * (high - low))
+    pacer.allowance.by_settings = True
     pacer.pause(4.0, now=0.0)
     assert pacer.take(1, 3.9) == pytest.approx(0.1 + share * 0.4)
+    assert not pacer.allowance.by_settings, "it is the service that asks for it"
     assert isinstance(pacer.take(1, 4.0 + share * 0.4), Ticket)
 
 

@@ -193,6 +193,7 @@ def test_true_draws_a_tqdm_bar(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = capsys.readouterr().err
     assert "40/40" in drawn
     assert "catalogue: 100%" in drawn
+    assert " texts/s" in drawn
 
 
 def test_without_tqdm_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +222,13 @@ def test_a_terminal_shows_rich_and_a_file_nothing(monkeypatch: pytest.MonkeyPatc
         assert "rich" not in sys.modules
         out = _Terminal()
         monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "50")
         generator.embed(TEXTS, progress=terminal_progress("catalogue", stream=out))
     assert "catalogue" in out.getvalue()
     assert "40/40" in out.getvalue()
+    assert "tokens" not in out.getvalue(), "a narrow terminal has no room for it"
+    assert "/?" not in out.getvalue()
+    assert " 0/s" not in out.getvalue().split("40/40")[0]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -240,6 +245,16 @@ def test_each_call_is_one_line_in_the_log(call: str, caplog: pytest.LogCaptureFi
     assert line.endswith(f", {tokens} tokens")
 
 
+def test_failed_texts_are_no_embedded_ones_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A blank one among three; and a number of one is no plural."""
+    caplog.set_level(logging.INFO, "ellmental_embeddings")
+    generator, _ = scripted_generator()
+    with generator:
+        generator.embed(["a", "a", " "], on_error="keep")
+    assert "embedded 2 of 3 texts (1 unique, 0 cached)" in caplog.text
+    assert caplog.text.endswith(": 1 request, 0 of them again, 1 token\n")
+
+
 def test_an_ended_call_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """By what, and after how much."""
 
@@ -250,7 +265,7 @@ def test_an_ended_call_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> N
     generator, _ = scripted_generator(always=used_up)
     with generator, pytest.raises(QuotaExhausted):
         generator.embed(TEXTS)
-    assert "ended by QuotaExhausted after" in caplog.text
+    assert "ended by QuotaExhausted after 0 of 40 texts" in caplog.text
 
 
 def test_a_slow_source_holds_no_text_back() -> None:

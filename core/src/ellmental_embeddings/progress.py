@@ -188,15 +188,20 @@ class Reporter:
         if not log.isEnabledFor(logging.INFO):
             return
         sums = self.tally.sums()
+        good = f"{sums.texts - sums.failed} of " if sums.failed else ""
         log.info(
-            "%s %d texts (%d unique, %d cached) in %.2f s: "
-            "%d requests, %d of them again, %s tokens",
+            "%s %s%s (%d unique, %d cached) in %.2f s: %s, %d of them again, %s",
             "embedded" if error is None else f"ended by {type(error).__name__} after",
-            sums.texts,
+            good,
+            _counted(sums.texts, "text"),
             sums.unique,
             sums.cached,
             self._clock() - self._began,
-            sums.requests,
+            _counted(sums.requests, "request"),
             sums.retries,
-            "unknown" if sums.tokens is None else sums.tokens,
+            "tokens unknown" if sums.tokens is None else _counted(sums.tokens, "token"),
         )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["terminal_progress", "tqdm_progress"]
 
+_BESIDE = 22
+"""Columns of a terminal for the time that is left, a short bar and the gaps."""
+
 
 def tqdm_progress(**options: Any) -> Callable[[Progress], None]:
     """A callback that draws a tqdm bar: a widget in a notebook, a line in a terminal.
@@ -40,7 +43,7 @@ def tqdm_progress(**options: Any) -> Callable[[Progress], None]:
     def draw(progress: Progress) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(**{"total": progress.total, "unit": "text", **options})
+            bar = tqdm(**{"total": progress.total, "unit": " texts", **options})
         bar.update(progress.texts - bar.n)
         bar.set_postfix(_details(progress), refresh=False)
         if progress.ended:
@@ -63,29 +66,34 @@ def terminal_progress(
     if not out.isatty():
         return lambda _: None
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     bars = Bars(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[details]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[details]}"),
         console=Console(file=out),
         transient=True,
     )
+    beside = len(label) + _BESIDE
     task = bars.add_task(label, total=None, details="", start=True)
 
     def draw(progress: Progress) -> None:
-        bars.start()
-        details = ", ".join(f"{value} {name}" for name, value in _details(progress).items())
+        total = "" if progress.total is None else f"/{progress.total:,}"
+        details = [f"{progress.texts:,}{total}", f"{progress.per_second:,.0f}/s"]
+        details += [f"{value} {name}" for name, value in _details(progress).items()]
+        # In a narrow terminal what matters least is left out.
+        while len(details) > 1 and len(", ".join(details)) > bars.console.width - beside:
+            details.pop()
         bars.update(
             task,
             completed=progress.texts,
             total=progress.total,
-            details=f"{progress.per_second:,.0f}/s, {details}",
+            details=", ".join(details),
         )
+        bars.start()  # after the first numbers are there to be drawn
         if progress.ended:
             bars.stop()
 

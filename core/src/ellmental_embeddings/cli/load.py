@@ -25,6 +25,10 @@ _REFUSED = 0.02
 _WARM = 0.2
 """Share of the answers, the first ones, that the sustained rate leaves out."""
 
+_ROUNDS = 2
+"""Usual latencies that the other answers must span. In less, those that were sent together come
+together, and would tell of any rate."""
+
 _SENTENCE = "A short sentence to measure with, number"
 
 
@@ -38,7 +42,8 @@ class Load:
         seconds: from the first to the last.
         latency: seconds from a request's first sending to its answer, retries included: the
             50th, 90th and 99th percentile and the longest.
-        texts_per_second, requests_per_second: once it had started up.
+        texts_per_second, requests_per_second: once it had started up, where
+            ``start_left_out``; else over all of it.
         tokens_per_second: the same of tokens; None where the service does not count them.
         cores: processors that this process kept busy.
         pace: how many were in flight, refused, left; see PaceStatus.
@@ -54,6 +59,7 @@ class Load:
     texts_per_second: float
     requests_per_second: float
     tokens_per_second: float | None
+    start_left_out: bool
     cores: float
     pace: dict[str, Any]
     limit: str
@@ -61,12 +67,15 @@ class Load:
     def lines(self) -> list[tuple[str, str]]:
         """For people: (what, found)."""
         percentiles = ", ".join(f"{name} {value:.3f} s" for name, value in self.latency.items())
-        sent = f"{self.texts} texts in {self.requests} requests, {self.seconds:.1f} s"
+        sent = f"{_counted(self.texts, 'text')} in {_counted(self.requests, 'request')}"
+        sent += f", {self.seconds:.1f} s"
         for number, what in ((self.retries, "sent again"), (self.failed, "texts failed")):
             sent += f", {number} {what}" if number else ""
         rate = f"{self.texts_per_second:,.1f} texts/s, {self.requests_per_second:,.1f} requests/s"
         if self.tokens_per_second is not None:
             rate += f", {self.tokens_per_second * 60:,.0f} tokens/min"
+        if not self.start_left_out:
+            rate += ", its start included: give --load more texts for what can be sustained"
         lines = [("load", sent), ("latency", percentiles), ("sustained", rate)]
         limits = [
             f"{self.pace[f'{kind}_limit']:,} {kind}"
@@ -111,7 +120,7 @@ def measure(
         latency=_percentiles([latency for _, _, latency, _ in batches]),
         cores=cores,
         pace=asdict(pace),
-        limit=_limit(before, pace, seconds, cores, generator.settings.embedding_max_concurrency),
+        limit=_limit(before, pace, seconds, cores, generator),
         **_rates(batches, seconds),
     )
 
@@ -127,24 +136,34 @@ def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
 def _rates(
     batches: Sequence[tuple[float, int, float, int | None]], seconds: float
 ) -> dict[str, Any]:
-    """Over the answers after the first fifth; over all of them where they are too few."""
+    """Over the answers after the first fifth; over all of them where these come too close."""
+    usual = statistics.median(latency for _, _, latency, _ in batches)
     skipped = int(len(batches) * _WARM)
     since = batches[skipped - 1][0] if skipped else 0.0
-    counted = batches[skipped:]
-    span = max((counted[-1][0] if counted else seconds) - since, 1e-9)
+    late = skipped > 0 and batches[-1][0] - since >= _ROUNDS * usual
+    counted, span = (batches[skipped:], batches[-1][0] - since) if late else (batches, seconds)
+    span = max(span, 1e-9)
     tokens = [each for *_, each in counted]
     return {
         "texts_per_second": sum(texts for _, texts, _, _ in counted) / span,
         "requests_per_second": len(counted) / span,
         "tokens_per_second": None if None in tokens else sum(t or 0 for t in tokens) / span,
+        "start_left_out": late,
     }
 
 
-def _limit(before: PaceStatus, after: PaceStatus, seconds: float, cores: float, most: int) -> str:
-    """The first of these that holds is what more speed would have to change."""
+def _limit(
+    before: PaceStatus,
+    after: PaceStatus,
+    seconds: float,
+    cores: float,
+    generator: EmbeddingGenerator,
+) -> str:
+    most = generator.settings.embedding_max_concurrency
     sent = max(1, after.sent - before.sent)
     refused = (after.refused - before.refused) / sent
     budget = (after.waited_for_budget - before.waited_for_budget) / max(seconds, 1e-9)
+    own = (after.waited_for_settings - before.waited_for_settings) / max(seconds, 1e-9)
     room = (after.waited_for_room - before.waited_for_room) / max(seconds, 1e-9)
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     says = after.requests_limit is not None or after.tokens_limit is not None
@@ -154,8 +173,10 @@ def _limit(before: PaceStatus, after: PaceStatus, seconds: float, cores: float, 
     verdicts = {
         f"refusals: the service refused {refused:.0%} of the requests, and does not say its limits "
         "before; set EMBEDDING_RPM": refused > _REFUSED and not says,
-        f"{'the rate limit of the service' if says else 'EMBEDDING_RPM or EMBEDDING_TPM'}: "
-        f"{budget:.0%} of the time was spent waiting for it": budget > 1 - _BUSY,
+        f"{_own_limits(generator)}: {own:.0%} of the time was spent waiting for it": own
+        > 1 - _BUSY,
+        f"the rate limit of the service: {budget:.0%} of the time was spent waiting for it": budget
+        > 1 - _BUSY,
         f"this machine: {cores:.1f} of its {available} processors were busy": cores > _BUSY,
         f"the generator: it works on {after.most} requests at a time, and all of them were": busy
         and after.most < most,
@@ -163,5 +184,16 @@ def _limit(before: PaceStatus, after: PaceStatus, seconds: float, cores: float, 
         f"the service: with more than {after.allowed} in flight its answers only come later, or "
         "the load was too short to try more": crowded,
     }
-    too_few = f"the load: {sent} requests were too few to keep it busy; give --load more texts"
+    were = f"{_counted(sent, 'request')} {'was' if sent == 1 else 'were'}"
+    too_few = f"the load: {were} too few to keep it busy; give --load more texts"
     return next((words for words, holds in verdicts.items() if holds), too_few)
+
+
+def _own_limits(generator: EmbeddingGenerator) -> str:
+    settings = generator.settings
+    limits = {"EMBEDDING_RPM": settings.embedding_rpm, "EMBEDDING_TPM": settings.embedding_tpm}
+    return " or ".join(f"{name}={value}" for name, value in limits.items() if value is not None)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -47,6 +47,10 @@ class Allowance:
 
     Args:
         ledger: what was sent over the last minute.
+
+    Attributes:
+        by_settings: whether the last request that had to wait did so for EMBEDDING_RPM or
+            EMBEDDING_TPM, and not for the service.
     """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
@@ -54,6 +58,7 @@ class Allowance:
         self.requests = Told()
         self.tokens = Told()
         self.learnt = Learnt()
+        self.by_settings = False
         self._lock = threading.Lock()
 
     def take(self, tokens: int, most: Most, now: float) -> Ticket | float:
@@ -69,16 +74,17 @@ class Allowance:
                 self.requests.wait(1, now), self.tokens.wait(tokens, now), self.learnt.wait(now)
             )
             if wait > 0:
+                self.by_settings = False
                 return wait
             with self.ledger.held(now) as at:
                 if at is None:
                     return _BUSY
-                wait = max(
-                    self.ledger.not_before - at,
-                    self.ledger.wait(tokens, self._most(most), at),
-                )
-                if wait > 0:
-                    return wait
+                paused = self.ledger.not_before - at
+                full = self.ledger.wait(tokens, self._most(most), at)
+                if max(paused, full) > 0:
+                    own = self.ledger.wait(tokens, most, at)
+                    self.by_settings = own >= full > paused
+                    return max(paused, full)
                 quarter = self.ledger.spend(tokens, at)
             self.learnt.spend(now)
             marks = self.requests.spend(1, now), self.tokens.spend(tokens, now)

@@ -59,6 +59,7 @@ class PaceStatus:
         failed: of these, failed for other reasons that waiting may mend.
         waited_for_budget: seconds in which the next request waited for a budget of requests or
             tokens, or for a pause that the service asked for.
+        waited_for_settings: of these, for EMBEDDING_RPM or EMBEDDING_TPM.
         waited_for_room: seconds in which it waited for one in flight to come back.
         requests_limit, requests_left: what the service last said; None where it does not.
         tokens_limit, tokens_left: the same of tokens.
@@ -71,6 +72,7 @@ class PaceStatus:
     refused: int
     failed: int
     waited_for_budget: float
+    waited_for_settings: float
     waited_for_room: float
     requests_limit: int | None
     requests_left: int | None
@@ -154,7 +156,7 @@ class Pace:
         self._said_until = float("-inf")
         self._turns = asyncio.Lock(), asyncio.Lock()
         self._urgent = 0
-        self._waited = {"budget": 0.0, "room": 0.0}
+        self._waited = {"budget": 0.0, "settings": 0.0, "room": 0.0}
         self._changed = asyncio.Event()
 
     @property
@@ -175,6 +177,7 @@ class Pace:
             refused=pacer.refused,
             failed=pacer.unavailable,
             waited_for_budget=self._waited["budget"],
+            waited_for_settings=self._waited["settings"],
             waited_for_room=self._waited["room"],
             requests_limit=requests.limit,
             requests_left=None if requests.left is None else int(requests.left),
@@ -214,7 +217,8 @@ class Pace:
 
     async def _wait(self, wait: float, since: float, *, counts: bool) -> None:
         """Wait for a change, or so many seconds; one request at a time counts as waiting."""
-        self._say_waiting(wait, since)
+        own = wait < math.inf and self._pacer.allowance.by_settings
+        self._say_waiting(wait, since, own=own)
         self._changed.clear()
         sleep = min(wait, _LONGEST_SLEEP) if wait < math.inf else None
         try:
@@ -225,6 +229,7 @@ class Pace:
             if counts:
                 passed = asyncio.get_running_loop().time() - since
                 self._waited["room" if wait == math.inf else "budget"] += passed
+                self._waited["settings"] += passed if own else 0.0
 
     def try_acquire(self, tokens: int) -> Ticket | None:
         """``acquire`` where nothing has to be waited for, not even others' turns; else None."""
@@ -256,11 +261,11 @@ class Pace:
         """Nothing is sent for so many seconds."""
         self._pacer.pause(seconds, asyncio.get_running_loop().time())
 
-    def _say_waiting(self, wait: float, now: float) -> None:
+    def _say_waiting(self, wait: float, now: float, *, own: bool) -> None:
         if _WORTH_SAYING < wait < math.inf and now > self._said_until:
             self._said_until = now + wait
             log.warning(
-                "the next request waits %.0f s: the service, or EMBEDDING_RPM or EMBEDDING_TPM, "
-                "allows no more now",
+                "the next request waits %.0f s: %s allows no more now",
                 wait,
+                "EMBEDDING_RPM or EMBEDDING_TPM" if own else "the service",
             )

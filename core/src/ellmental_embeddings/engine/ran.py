@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EmbeddingError
-from ..result import Outcome, Usage
+from ..result import OK, Outcome, Usage
 from .call import Ran
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def came_to(
         hedged=call.hedged,
     )
     if call.tally is not None:
-        call.tally.ended(call, usage)
+        whole = outcomes.count(OK) == texts  # the quick way, and the usual one
+        failed = 0 if whole else sum(outcome.error is not None for outcome in outcomes)
+        call.tally.ended(call, usage, failed)
     return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
 
 

@@ -22,6 +22,7 @@ class Tally:
 
     _running: list[CallState] = field(default_factory=list)
     _ended: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0, 0])
+    _failed: int = 0
     _tokens: int | None = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -30,12 +31,13 @@ class Tally:
         with self._lock:
             self._running.append(call)
 
-    def ended(self, call: CallState, usage: Usage) -> None:
-        """The engine has ended it."""
+    def ended(self, call: CallState, usage: Usage, failed: int) -> None:
+        """The engine has ended it; so many of its texts have no vector."""
         counts = (usage.texts, usage.unique, usage.requests, usage.retries, usage.cached, 0)
         with self._lock:
             self._running.remove(call)
             self._ended = [before + more for before, more in zip(self._ended, counts, strict=True)]
+            self._failed += failed
             self._tokens = _sum(self._tokens, usage.tokens)
 
     def sums(self) -> Sums:
@@ -51,12 +53,13 @@ class Tally:
                 cached += call.placement.recalled
                 in_flight += call.in_flight
                 tokens = _sum(tokens, call.tokens)
-        return Sums(texts, unique, requests, retries, cached, in_flight, tokens)
+            failed = self._failed
+        return Sums(texts, unique, requests, retries, cached, in_flight, tokens, failed)
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Of a tally; ``texts`` are those that have a vector or have failed."""
+    """Of a tally; ``texts`` have a vector or have failed, ``failed`` are those of ended calls."""
 
     texts: int
     unique: int
@@ -65,6 +68,7 @@ class Sums:
     cached: int
     in_flight: int
     tokens: int | None
+    failed: int
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
