@@ -224,3 +224,20 @@ def test_a_version_that_does_not_exist(load: Load) -> None:
         pytest.raises(ConfigurationError, match="AZURE_OPENAI_VERSION=2031-01-01"),
     ):
         generator.embed(["a"])
+
+
+def test_a_deployment_is_one_budget_whatever_token_asks(server: OpenAIServer, load: Load) -> None:
+    """What one generator hears of the limit holds for one with another key, of that deployment."""
+    other = {"OPENAI_API_KEY": "another-token-of-the-same-identity"}
+    headers = {"AZURE_OPENAI_CUSTOM_HEADERS": "Ocp-Apim-Subscription-Key: another"}
+    with (
+        load() as first,
+        load(**other) as renewed,
+        load(OPENAI_MODEL="another-deployment") as elsewhere,
+        load(**headers) as subscriber,
+    ):
+        first.embed("text")
+        assert first.pace.requests_limit is not None
+        assert renewed.pace.requests_limit == first.pace.requests_limit
+        assert elsewhere.pace.requests_limit is None
+        assert subscriber.pace.requests_limit is None

@@ -56,6 +56,10 @@ class AzureBackend(CompatibleBackend):
                 ),
             ),
         )
+        # Azure limits a deployment, whoever asks: tokens that change must not change the budget. A
+        # gateway in front of it may limit those who subscribe to it, and knows them by a header.
+        gateway = sorted(self.endpoint.headers.items())
+        self.rate_key = repr(("azure", target.endpoint.casefold(), deployment, gateway))
         self.rules = DIRECTORY_RULES if by_directory else AZURE_RULES
         self._by_directory = by_directory
         self._tokens: TokenSource | None = None
