@@ -236,7 +236,7 @@ def test_a_deployment_is_one_budget_whatever_token_asks(server: OpenAIServer, lo
         load(OPENAI_MODEL="another-deployment") as elsewhere,
         load(**headers) as subscriber,
     ):
-        first.embed("text")
+        first.embed(["text"])
         assert first.pace.requests_limit is not None
         assert renewed.pace.requests_limit == first.pace.requests_limit
         assert elsewhere.pace.requests_limit is None
