@@ -181,7 +181,7 @@ def made_with(*, with_llm: bool) -> str:
     versions = {"pyarrow": version("pyarrow"), "numpy": version("numpy")}
     if with_llm:
         asked = [
-            LLM / "bin" / "python",
+            str(LLM / "bin" / "python"),
             "-c",
             "import importlib.metadata as m; print(m.version('llm'))",
         ]

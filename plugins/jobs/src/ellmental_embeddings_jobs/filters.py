@@ -7,14 +7,12 @@ OR, NOT and brackets. A value that is missing (NULL) fulfils no comparison, as i
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .comparing import SIGNS, compared, is_text
 
 __all__ = ["Filter", "parse_filter"]
 
@@ -25,16 +23,6 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d]\w*)"
     r"|(?P<sign><=|>=|<>|!=|==|[=<>(),]))"
 )
-_COMPARE = {
-    "=": "__eq__",
-    "==": "__eq__",
-    "!=": "__ne__",
-    "<>": "__ne__",
-    "<": "__lt__",
-    "<=": "__le__",
-    ">": "__gt__",
-    ">=": "__ge__",
-}
 _WORDS = {"AND", "OR", "NOT", "IN", "LIKE", "IS", "NULL", "TRUE", "FALSE"}
 
 
@@ -119,26 +107,21 @@ class _Parser:
         import pyarrow.compute as pc
 
         name = self._column()
-        column = pc.field(name)
         token = self._peek()
-        if token is not None and token.kind == "sign" and token.value in _COMPARE:
+        if token is not None and token.kind == "sign" and token.value in SIGNS:
             self._next += 1
-            compare: Callable[[Any], Any] = getattr(column, _COMPARE[token.value])
-            return compare(self._value(name))
+            return self._compared(name, token.value)
         if self._take_word("IS"):
             unwanted = self._take_word("NOT")
             if not self._take_word("NULL"):
                 self._refuse("NULL")
+            column = pc.field(name)
             return ~column.is_null() if unwanted else column.is_null()
         unwanted = self._take_word("NOT")
         if self._take_word("LIKE"):
-            found = pc.match_like(column, self._pattern(name))
+            found = self._like(name)
         elif self._take_word("IN"):
-            # Compared one by one, since IN of a missing value is neither true nor false.
-            first, *others = self._values(name)
-            found = column == first
-            for other in others:
-                found = found | (column == other)
+            found = self._among(name)
         else:
             self._refuse("=, <>, <, <=, >, >=, IN, LIKE or IS")
         return ~found if unwanted else found
@@ -151,46 +134,44 @@ class _Parser:
         name = str(token.value)
         if name not in self._columns:
             raise click.UsageError(
-                f"--where: there is no column {name!r}. Columns: {', '.join(self._columns)}."
+                f"--where: there is no column {name!r}. "
+                f"Columns: {', '.join(map(_spelled, self._columns))}."
             )
         self.used.append(name)
         return name
 
-    def _values(self, name: str) -> list[Any]:
+    def _among(self, name: str) -> Any:
+        """Compared one by one, since IN of a missing value is neither true nor false."""
         if not self._take_sign("("):
             self._refuse("an opening bracket")
-        values = [self._value(name)]
+        found = self._compared(name, "=")
         while self._take_sign(","):
-            values.append(self._value(name))
+            found = found | self._compared(name, "=")
         if not self._take_sign(")"):
             self._refuse("a comma or a closing bracket")
-        return values
+        return found
 
-    def _pattern(self, name: str) -> str:
-        pattern = self._value(name).as_py()
+    def _like(self, name: str) -> Any:
+        import pyarrow.compute as pc
+
+        kind, pattern = self._columns[name], self._literal()
+        if not is_text(kind):
+            raise click.UsageError(f"--where: {name} is no column of texts ({kind}): not for LIKE.")
         if not isinstance(pattern, str):
             raise click.UsageError(f"--where: {name} LIKE needs a text, e.g. {name} LIKE 'a%'.")
-        return pattern
+        return pc.match_like(pc.field(name), pattern)
 
-    def _value(self, name: str) -> Any:
-        """A literal that fits its column."""
-        import pyarrow as pa
+    def _compared(self, name: str, sign: str) -> Any:
+        return compared(name, self._columns[name], sign, self._literal())
 
+    def _literal(self) -> Any:
         token = self._peek()
+        if token is not None and (token.kind, token.value) == ("word", "NULL"):
+            raise click.UsageError("--where: nothing is equal to NULL. Ask with IS NULL.")
         if token is None or token.kind != "value":
             self._refuse("a number, a text in single quotes, TRUE or FALSE")
         self._next += 1
-        kind, value = self._columns[name], token.value
-        if _fits(value, kind):
-            return pa.scalar(value)
-        if isinstance(value, str) and pa.types.is_temporal(kind):
-            with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                return pa.scalar(value).cast(kind)
-        shown = f"'{value}'" if isinstance(value, str) else str(value)
-        said = "a text in single quotes" if _is_text(kind) else f"a value of its type, {kind}"
-        raise click.UsageError(
-            f"--where: the column {name} cannot be compared with {shown}: give {said}."
-        )
+        return token.value
 
     def _read(self) -> list[_Token]:
         tokens, place = [], 0
@@ -242,19 +223,7 @@ def _token(match: re.Match[str]) -> _Token:
     return _Token("sign", spelled, place)
 
 
-def _fits(value: object, kind: Any) -> bool:
-    """Whether a literal can be compared with a column of that type as it is."""
-    import pyarrow as pa
-
-    if isinstance(value, str):
-        return _is_text(kind)
-    if isinstance(value, bool):
-        return bool(pa.types.is_boolean(kind))
-    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    return any(is_one(kind) for is_one in numbers)
-
-
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _spelled(name: str) -> str:
+    """A column's name as a condition needs it."""
+    plain = re.fullmatch(r"[^\W\d]\w*", name) and name.upper() not in _WORDS
+    return name if plain else '"' + name.replace('"', '""') + '"'

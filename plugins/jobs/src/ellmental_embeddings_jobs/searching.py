@@ -16,6 +16,7 @@ from .naming import counted
 from .nearest import nearest
 from .search_file import UnitVectors
 from .sources.base import reason_against
+from .values import for_json
 from .wanted import rows_where
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _print(
             "incomplete": dataset.incomplete is not None,
             "results": results,
         }
-        click.echo(json.dumps(found, default=str))
+        click.echo(json.dumps(for_json(found), allow_nan=False))
         return
     if not results:
         click.echo(f"no row fulfils --where, of {dataset.rows:,}", err=True)

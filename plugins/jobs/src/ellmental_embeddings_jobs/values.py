@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from typing import Any
 
-__all__ = ["NotUnicode", "plain_values"]
+__all__ = ["NotUnicode", "for_json", "plain_values"]
 
 
 def plain_values(column: Any) -> list[object]:
@@ -37,3 +39,22 @@ class NotUnicode:
 
     def __str__(self) -> str:
         return "bytes that are not UTF-8"
+
+
+def for_json(value: object) -> object:
+    """A stored value as JSON has it, for programs of any language.
+
+    Dates and times are ISO 8601, decimals and durations texts, bytes are base64; NaN and infinity
+    are null, since JSON has no word for them.
+    """
+    if isinstance(value, dict):
+        return {str(key): for_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [for_json(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if value is None or isinstance(value, str | int):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -48,7 +48,7 @@ class ArrowRows(Source):
                 raise Unusable(f"{self.name} is empty: it has no rows.")
 
     def fields(self) -> list[Any]:
-        """As the schema has them; of a dictionary, the type of its values."""
+        """As the schema has them, but for dictionaries and views: the type of their values."""
         import pyarrow as pa
 
         with self._open() as (schema, _, _):
@@ -105,11 +105,14 @@ def is_text(kind: Any) -> bool:
     from pyarrow import types
 
     kind = _plain(kind)
-    # string_view came later than the oldest pyarrow that is allowed
-    return bool(types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view")
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _plain(kind: Any) -> Any:
-    from pyarrow import types
+    """The type that values are stored as: what any reader of Parquet can filter."""
+    import pyarrow as pa
 
-    return kind.value_type if types.is_dictionary(kind) else kind
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    # string_view came later than the oldest pyarrow that is allowed; few kernels take it
+    return pa.string() if str(kind) == "string_view" else kind
