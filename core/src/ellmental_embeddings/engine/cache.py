@@ -83,6 +83,7 @@ class Memory:
         self._service = service
         # As declared before the first answer: the next process begins with the same.
         self._model = backend.model if backend.model.name else None
+        self._told: tuple[bytes, ModelInfo | None] = (b"", None)
         self._seeds: dict[tuple[Role, str | None], tuple[bytes, hashlib.blake2b]] = {}
 
     @property
@@ -140,18 +141,20 @@ class Memory:
 
         few = len(call.plan.pieces) <= _INLINE and self._cache.at_once()
         found = looked_up() if few else await in_thread(looked_up)
-        model = _model_in(found.get(call.about or b""))
+        model = self._model_in(found.get(call.about or b""))
         size = self._bytes_of(model)
         if model is None or not size or call.keys is None:
             return
-        places, vectors = [], []
+        known, vectors = [], []
         for piece in missing:
             vector = found.get(call.keys[piece])
             if vector is not None and len(vector) == size:
-                places.append(piece)
+                known.append(piece)
                 vectors.append(vector)
-        if places:
+        if known:
             self._service.assume(model)
+            # Placed as one block where nothing is missing, as in a second run.
+            places = missing if len(known) == len(missing) else known
             matrix = np.frombuffer(b"".join(vectors), dtype=_NUMBER).reshape(len(places), -1)
             call.placement.recall(places, matrix.astype(np.float32, copy=False))
 
@@ -159,7 +162,7 @@ class Memory:
         """Which of the pieces ``recall`` would place. Blocks."""
         about, keys = self.keys(pieces, role, instruction)
         found = self._cache.find([about, *keys])
-        size = self._bytes_of(_model_in(found.get(about)))
+        size = self._bytes_of(self._model_in(found.get(about)))
         return {
             piece
             for piece, key in enumerate(keys)
@@ -186,11 +189,15 @@ class Memory:
         rows = {key: content[place * size : (place + 1) * size] for place, key in enumerate(keys)}
         self._cache.put({**rows, about: memoryview(json.dumps(learnt).encode())})
 
-
-def _model_in(stored: bytes | memoryview | None) -> ModelInfo | None:
-    if stored is None:
-        return None
-    try:
-        return ModelInfo(**json.loads(bytes(stored)))
-    except (ValueError, TypeError):  # a version of this library wrote it that knows more
-        return None
+    def _model_in(self, stored: bytes | memoryview | None) -> ModelInfo | None:
+        """What was kept about the model; read once, however many calls find the same."""
+        if stored is None:
+            return None
+        spelled, model = self._told
+        if spelled != stored:
+            try:
+                model = ModelInfo(**json.loads(bytes(stored)))
+            except (ValueError, TypeError):  # a version of this library wrote it that knows more
+                return None
+            self._told = bytes(stored), model
+        return model

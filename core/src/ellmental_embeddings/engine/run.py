@@ -120,8 +120,11 @@ class Engine:
 
     async def _batches(self, call: CallState) -> list[Sequence[int]]:
         """What is not done yet of a call, in batches."""
+        missing = call.placement.missing()
+        if not missing:  # all of it came from the cache
+            return []
         try:
-            return await self._planning.batches(call.plan, call.placement.missing())
+            return await self._planning.batches(call.plan, missing)
         except EmbeddingError as error:  # a plugin's fault in counting
             call.stop(error)
             return []
