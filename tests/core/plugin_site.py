@@ -250,13 +250,18 @@ def listed(site: PluginSite, **env: str) -> dict[tuple[str, str], dict[str, Any]
     return {(status["label"], status["dist"]): status for status in statuses}
 
 
+def _facts_of(dist: str) -> dict[str, str]:
+    """The files of a dist's dist-info, by their names."""
+    return {"METADATA": f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n\nName: no other\n"}
+
+
 def announce(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str, str | None]) -> None:
     """Let these entry points (name, value, dist) be all that is installed."""
     made = [
         SimpleNamespace(
             name=name,
             value=value,
-            dist=None if dist is None else SimpleNamespace(name=dist, version="1.2"),
+            dist=None if dist is None else SimpleNamespace(read_text=_facts_of(dist).get),
             load=partial(import_module, value),
         )
         for name, value, dist in points

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import as_list, refuse_single
 from .calls import Call, end_all, end_all_async
-from .completions import Completions
 from .engine.run import Ran
 from .host import EngineHost
 from .result import Estimate
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .backend import Backend, Limits, ModelInfo, Role
+    from .completions import Completions
     from .engine.pace import PaceStatus
     from .engine.run import Engine
     from .progress import OnProgress
@@ -237,6 +237,8 @@ class EmbeddingGenerator:
         Raises:
             EmbeddingError: the service cannot be used; after all else is handed out.
         """
+        from .completions import Completions
+
         refuse_single(texts)
         wanted = self._host.wanted(texts, role, instruction, "keep", progress)
         size, ahead = self._host.windows()

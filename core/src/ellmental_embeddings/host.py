@@ -14,7 +14,6 @@ from .loop import LoopThread, shut
 from .progress import Reporter
 from .settings import policy_of, rate_key_of
 from .shared_limits import allowance_of
-from .streaming import Streaming, window_sizes
 from .wanted import Wanted, instruction_of, space_of
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from .progress import OnProgress
     from .result import Embeddings, Space
     from .settings import CoreSettings
+    from .streaming import Streaming
     from .wanted import OnError
 
 __all__ = ["EngineHost"]
@@ -153,6 +153,8 @@ class EngineHost:
 
     def streaming(self, wanted: Wanted) -> Streaming:
         """A stream of calls."""
+        from .streaming import Streaming
+
         size, ahead = self.windows()
         return Streaming(
             begin=lambda call, window: self.begin(call, window, wanted),
@@ -165,6 +167,8 @@ class EngineHost:
 
     def windows(self) -> tuple[int, int]:
         """Texts in a window of a stream, and windows under way."""
+        from .streaming import window_sizes
+
         most, limits = self._settings.batch_size, self.engine.service.limits
         return window_sizes(min(most, limits.items or most), self.engine.concurrency)
 

@@ -6,7 +6,6 @@ on its own here, and what is wrong with one is kept beside the others.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -15,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import importlib_metadata
@@ -177,6 +177,8 @@ class Registry:
         lines = [f"No installed plugin offers the generator {name}."]
         lines.append(f"Installed: {', '.join(installed) or 'none'}.")
         known = sorted({*installed, *(known for known, _ in _OUR_DISTS)})
+        import difflib
+
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
         if (name, None) in _OUR_DISTS:
             lines.append(f"Install it with: pip install {_OUR_DISTS[name, None]}")
@@ -282,13 +284,18 @@ def _scanned(group: str, _path: tuple[str, ...]) -> tuple[importlib_metadata.Ent
 
 
 def _dist(point: importlib_metadata.EntryPoint) -> tuple[str, str]:
-    """The name and version of a dist. Reads METADATA, which imports 34 modules: not for --help."""
-    name = version = None
+    """The name and version of a dist.
+
+    Read by hand: ``point.dist.name`` parses all of METADATA as an e-mail, with 34 modules.
+    """
+    fields: dict[str, str] = {}
     if point.dist is not None:
         with suppress(Exception):  # METADATA is missing or damaged, as a half uninstall leaves it
-            name = point.dist.name
-            version = point.dist.version
-    return name or _UNKNOWN, version or "?"
+            text = point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or ""
+            for line in takewhile(str.strip, text.splitlines()):
+                field, _, value = line.partition(":")
+                fields.setdefault(field.lower(), value.strip())
+    return fields.get("name") or _UNKNOWN, fields.get("version") or "?"
 
 
 def _specs(point: importlib_metadata.EntryPoint, dist: str) -> list[GeneratorSpec]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ..backend import Limits
 from ..errors import BadReply, BatchTooLarge, TextRejected
-from . import retry
 from .halving import halve
 from .hopeless import HOPELESS_PER_TEXT
 
@@ -62,6 +61,8 @@ class Recovery:
         self._stop_if_hopeless(call, part, error)
         if call.draining:  # undecided, and nothing more is sent
             return False
+        from . import retry
+
         step = retry.next_step(
             error,
             retry.Attempt(

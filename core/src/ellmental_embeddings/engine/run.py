@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmbeddingError
 from .ask import Asker
-from .cache import Memory
 from .call import CallState, Part, Ran, Stopped
 from .delivery import Delivery
-from .estimate import Estimator
 from .hedge import Hedge
 from .ledger import Most
 from .pace import Pace, Pacer
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
 
     from ..backend import Backend, ModelInfo, Role
     from .allowance import Allowance
+    from .cache import Memory
+    from .estimate import Estimator
     from .policy import Policy
     from .tally import Tally
     from .watch import Watch
@@ -51,16 +51,24 @@ class Engine:
         self.pace = Pace(Pacer(self.concurrency, most, allowance))
         self._memory: Memory | None = None
         if policy.cache is not None:
+            from .cache import Memory
+
             self._memory = Memory(policy.cache, policy, backend, self.service)
         self._first_answer = asyncio.Lock()
         hedge = Hedge(self._asker, self.pace, policy.hedge)
         self._delivery = Delivery(policy, self.service, self.pace, hedge, self._memory)
-        self.estimator = Estimator(backend, self._planning, self._asker, self._memory)
 
     @property
     def model(self) -> ModelInfo:
         """What is known of the model: by its backend, else by vectors from the cache."""
         return self.service.model_info
+
+    @property
+    def estimator(self) -> Estimator:
+        """Says what would be sent."""
+        from .estimate import Estimator
+
+        return Estimator(self.backend, self._planning, self._asker, self._memory)
 
     @property
     def concurrency(self) -> int:

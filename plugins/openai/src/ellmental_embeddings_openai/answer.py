@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ellmental_embeddings import BadReply
-from ellmental_embeddings.decoding import read_vector
 
 try:
     from pybase64 import b64decode
@@ -149,6 +148,8 @@ def _from_base64(text: memoryview | str) -> NDArray[np.float32]:
 
 
 def _from_floats(text: memoryview) -> NDArray[np.float32]:
+    from ellmental_embeddings.decoding import read_vector
+
     try:
         return read_vector(text)
     except ValueError:

@@ -10,10 +10,9 @@ from ellmental_embeddings import ConfigurationError, Limits, ModelInfo
 from .address import is_openai
 from .compatible import CompatibleBackend
 from .endpoint import Endpoint, Names
-from .failures import MOST_INPUTS
 from .headers import parsed_headers
 from .measure import CL100K
-from .models import OPENAI_MODELS
+from .models import MOST_INPUTS, OPENAI_MODELS
 
 if TYPE_CHECKING:
     from .settings import OpenAISettings

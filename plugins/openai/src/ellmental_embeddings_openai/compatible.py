@@ -20,14 +20,12 @@ from ellmental_embeddings import (
 )
 
 from .answer import Answer, TokenLevel, read_answer
+from .asked import ArgumentRefused, Asked
 from .client import Client, merged
-from .exceptions import translated
-from .failures import RULES, ArgumentRefused, Asked, failure
 from .measure import measure_for
 from .models import OPENAI_MODELS, canonical
 from .rates import rate_status
 from .request import Form
-from .said import heard
 from .settings import CompatibleSettings
 
 if TYPE_CHECKING:
@@ -159,6 +157,8 @@ class CompatibleBackend(Backend):
         try:
             response = await self._client.post(form.body(batch.texts), self._headers(authorization))
         except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
+            from .exceptions import translated  # what only failures need takes its time
+
             raise translated(error, asked(), self._rules) from None
         rate = rate_status(response.headers)
         try:
@@ -177,6 +177,8 @@ class CompatibleBackend(Backend):
 
     @property
     def _rules(self) -> tuple[Rule, ...]:
+        from .failures import RULES
+
         return (*self.rules, *RULES)
 
     def _headers(self, authorization: dict[str, str]) -> dict[str, str]:
@@ -209,6 +211,9 @@ class CompatibleBackend(Backend):
 
     def _failure(self, response: Received, asked: Asked, body: bytes | None = None) -> Exception:
         """What a response means that is none of vectors, whatever its status."""
+        from .failures import failure
+        from .said import heard
+
         content = response.content if body is None else body
         said = heard(response.status_code, response.headers, content)
         return failure(said, asked, self._rules)

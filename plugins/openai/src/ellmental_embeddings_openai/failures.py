@@ -24,7 +24,7 @@ from ellmental_embeddings import (
 
 from .asked import ArgumentRefused, Asked
 from .mask import masked
-from .models import mistaken_name
+from .models import MOST_INPUTS, mistaken_name
 from .said import Said
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     Maker = Callable[[str, Said, re.Match[str] | None, int], EmbeddingError]
     """Of the text for the user, the refusal, what ``words`` matched, and how many texts."""
 
-__all__ = ["MOST_INPUTS", "RULES", "ArgumentRefused", "Asked", "Rule", "Said", "failure"]
-
-MOST_INPUTS = 2048
-"""OpenAI's and Azure's limit, which their message about too many inputs does not name."""
+__all__ = ["RULES", "ArgumentRefused", "Asked", "Rule", "Said", "failure"]
 
 _A_DAY_S = 3600.0
 """A service that asks to wait an hour or longer speaks of a quota, not of a rate."""

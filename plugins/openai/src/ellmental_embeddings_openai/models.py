@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["OPENAI_MODELS", "OpenAIModel", "canonical", "mistaken_name"]
+__all__ = ["MOST_INPUTS", "OPENAI_MODELS", "OpenAIModel", "canonical", "mistaken_name"]
+
+MOST_INPUTS = 2048
+"""OpenAI's and Azure's limit, which their message about too many inputs does not name."""
 
 
 @dataclass(frozen=True, slots=True)
