@@ -21,7 +21,7 @@ import ellmental_embeddings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kit_faults import Planted
+    from kit_planted import Planted
 
 __all__ = ["KitSite", "Ran"]
 

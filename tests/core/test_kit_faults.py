@@ -12,7 +12,7 @@ from kit_site import KitSite, Ran
 from ellmental_embeddings.testing import GeneratorContract
 
 if TYPE_CHECKING:
-    from kit_faults import Planted
+    from kit_planted import Planted
 
 # Two runs of pytest for all, side by side: starting one takes longer than most checks, and some
 # checks wait for what never comes.

@@ -6,14 +6,16 @@ Written into the page by reference.py.
 from __future__ import annotations
 
 import inspect
-import runpy
+import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ellmental_embeddings.testing import FAULTS, GeneratorContract
 
 __all__ = ["PROMISES", "part", "planted"]
 
-_PLANTED = Path(__file__).resolve().parents[1] / "core" / "kit_faults.py"
+_KIT_TESTS = Path(__file__).resolve().parents[1] / "core"
 
 PROMISES: dict[str, str] = {
     "The plugin is found by its entry point": "entry_point_leads_to_the_generator",
@@ -110,10 +112,19 @@ def faults() -> str:
 def planted() -> dict[str, list[str]]:
     """The names of the planted faults that each check must find in the tests of the kit."""
     found: dict[str, list[str]] = {}
-    for fault in runpy.run_path(str(_PLANTED), run_name="kit_faults")["FAULTS"]:
+    for fault in _faults():
         for check in fault.checks:
             found.setdefault(check.removeprefix("test_"), []).append(fault.name)
     return found
+
+
+def _faults() -> list[Any]:
+    """They are imported from where the tests of the kit have them."""
+    sys.path.append(str(_KIT_TESTS))
+    try:
+        return list(import_module("kit_faults").FAULTS)
+    finally:
+        sys.path.remove(str(_KIT_TESTS))
 
 
 def promises() -> str:
