@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,8 @@ BOUNDED = [
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
 """What also names the core's bounds, and has no version of ours."""
+BOUNDS = ROOT / "core/src/ellmental_embeddings/cli/bounds.py"
+"""Read as a file: the core need not be installed."""
 BUILD_TYPE = "urn:ellmental-embeddings:release:1"
 """Says how ``externalParameters`` are to be read: the release of one version by this script."""
 
@@ -133,11 +136,8 @@ def set_version(version: str) -> None:
 
 
 def bound_of(version: str) -> str:
-    """The cores that plugins of a version work with: ``>=0.1,<0.2``; from 1.0 on ``>=1.3,<2``."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    # A bound without a pre-release lets none in.
-    lowest = version if re.search("[a-z]", version) else f"{major}.{minor}"
-    return f">={lowest},<{major + 1}" if major else f">={lowest},<0.{minor + 1}"
+    """What the core's own ``bound_of`` says, which ``ellmental new-plugin`` uses."""
+    return str(runpy.run_path(str(BOUNDS))["bound_of"](version))
 
 
 def build(dist: Path, out: Path, *targets: str) -> None:

@@ -7,13 +7,17 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from clean_environment import ROOT, CleanEnvironment, build
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from ellmental_embeddings.cli import exit_codes
-from ellmental_embeddings.cli.new_plugin import LICENSES, bound_of
+from ellmental_embeddings.cli.bounds import bound_of
+from ellmental_embeddings.cli.new_plugin import LICENSES
 from ellmental_embeddings.testing import FaultServer, GeneratorContract
 
 if TYPE_CHECKING:
@@ -131,6 +135,12 @@ def test_licence_and_author_are_where_they_belong(
             chosen
         ] in text
         assert (AUTHOR in text) == (chosen != "Apache-2.0")
+    (wheel,) = build(folder, tmp_path / "wheels")
+    with zipfile.ZipFile(wheel) as archive:
+        (named,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        told = archive.read(named).decode()
+        files = [name for name in archive.namelist() if name.endswith("/LICENSE")]
+    assert (f"\nLicense-Expression: {chosen}\n" in told) == (chosen != "none") == bool(files)
     needs = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     bounds = re.findall(r"ellmental-embeddings(?:\[\w+\])?(\S*)", " ".join(needs))
     assert sorted(bounds) == ["", bound_of("0.1.0")]
@@ -202,14 +212,17 @@ def test_without_copier_the_remedy_is_named(
     ("version", "bound"),
     [
         ("0.1.0", ">=0.1,<0.2"),
-        ("0.12.3.dev1", ">=0.12,<0.13"),
+        ("0.12.3.dev1", ">=0.12.3.dev1,<0.13"),
+        ("1.0.0rc2", ">=1.0.0rc2,<2"),
+        ("2.7.1+here", ">=2.7,<3"),
         ("1.0.0", ">=1.0,<2"),
         ("2.7.1", ">=2.7,<3"),
     ],
 )
 def test_bound_of_the_core(version: str, bound: str) -> None:
-    """From the version in use to the next one that may break plugins."""
+    """From the version in use, which it lets in, to the next one that may break plugins."""
     assert bound_of(version) == bound
+    assert Version(version) in SpecifierSet(bound)
 
 
 def _in_process(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:

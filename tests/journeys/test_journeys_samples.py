@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from clean_environment import ROOT, CleanEnvironment, build
 
-from ellmental_embeddings.cli.new_plugin import bound_of
+from ellmental_embeddings.cli.bounds import bound_of
 
 if TYPE_CHECKING:
     from pathlib import Path

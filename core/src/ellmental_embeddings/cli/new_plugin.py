@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from .. import ConfigurationError
+from .bounds import bound_of
 from .output import note
 
-__all__ = ["bound_of", "command"]
+__all__ = ["command"]
 
 KINDS = ("http", "local")
 LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT", "none")
@@ -74,15 +75,6 @@ def command(
         f"as it stands:\n\n  cd {folder}\n  pip install -e '.[test]'\n  pytest\n\n"
         f"Now put your own {'service' if answers['kind'] == 'http' else 'model'} into backend.py."
     )
-
-
-def bound_of(version: str) -> str:
-    """The versions that a plugin made with this version works with: ``>=0.1,<0.2``; ``>=1.3,<2``.
-
-    Before 1.0 each minor version may break plugins, from then on each major one.
-    """
-    major, minor = (int(part) for part in re.findall(r"\d+", version)[:2])
-    return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
 
 
 def _checked(given: str) -> str:
