@@ -161,6 +161,29 @@ def test_an_error_ends_the_progress_too(call: str) -> None:
     assert [progress.ended for progress in seen] == [True]
 
 
+def test_a_cancelled_call_does_not_seem_to_be_whole(caplog: pytest.LogCaptureFixture) -> None:
+    """Its last record tells how far it came, and so does the log: no bar jumps to its end."""
+    seen: list[Progress] = []
+
+    async def run(generator: EmbeddingGenerator) -> None:
+        def look(progress: Progress) -> None:
+            seen.append(progress)
+            if 0 < progress.texts < 40:
+                task.cancel()
+
+        task = asyncio.ensure_future(generator.aembed(TEXTS, progress=look))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    caplog.set_level(logging.INFO, "ellmental_embeddings")
+    generator, _ = watched()
+    with generator:
+        asyncio.run(run(generator))
+    assert seen[-1].ended
+    assert 0 < seen[-1].texts < 40
+    assert f"ended by CancelledError after {seen[-1].texts} of 40 texts" in caplog.text
+
+
 def test_what_is_no_progress_is_refused_before_anything_is_sent() -> None:
     """A string can only be a mistake."""
     generator, backend = scripted_generator()

@@ -188,12 +188,12 @@ class Reporter:
         if not log.isEnabledFor(logging.INFO):
             return
         sums = self.tally.sums()
-        good = f"{sums.texts - sums.failed} of " if sums.failed else ""
+        good, given = sums.texts - sums.failed, self._total
+        given = sums.texts if given is None else given
         log.info(
-            "%s %s%s (%d unique, %d cached) in %.2f s: %s, %d of them again, %s",
+            "%s %s (%d unique, %d cached) in %.2f s: %s, %d of them again, %s",
             "embedded" if error is None else f"ended by {type(error).__name__} after",
-            good,
-            _counted(sums.texts, "text"),
+            ("" if good == given else f"{good} of ") + _counted(given, "text"),
             sums.unique,
             sums.cached,
             self._clock() - self._began,

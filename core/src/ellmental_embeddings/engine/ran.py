@@ -30,6 +30,8 @@ def came_to(
         normalised: whether means are to have length 1.
         seconds: since it began.
     """
+    # Of a call that ended early: those that were never decided are not counted as failed.
+    decided = texts if call.stopped is None else call.placement.decided()
     vectors, outcomes = call.placement.finish(width, _unsent(call.stopped), normalised=normalised)
     usage = Usage(
         texts=texts,
@@ -43,8 +45,8 @@ def came_to(
     )
     if call.tally is not None:
         whole = outcomes.count(OK) == texts  # the quick way, and the usual one
-        failed = 0 if whole else sum(outcome.error is not None for outcome in outcomes)
-        call.tally.ended(call, usage, failed)
+        without = 0 if whole else sum(outcome.error is not None for outcome in outcomes)
+        call.tally.ended(call, usage, decided=decided, failed=without - (texts - decided))
     return Ran(vectors=vectors, outcomes=outcomes, usage=usage, stopped=call.stopped)
 
 

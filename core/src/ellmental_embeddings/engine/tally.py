@@ -31,9 +31,9 @@ class Tally:
         with self._lock:
             self._running.append(call)
 
-    def ended(self, call: CallState, usage: Usage, failed: int) -> None:
-        """The engine has ended it; so many of its texts have no vector."""
-        counts = (usage.texts, usage.unique, usage.requests, usage.retries, usage.cached, 0)
+    def ended(self, call: CallState, usage: Usage, *, decided: int, failed: int) -> None:
+        """The engine has ended it; so many texts were decided, and so many of them failed."""
+        counts = (decided, usage.unique, usage.requests, usage.retries, usage.cached, 0)
         with self._lock:
             self._running.remove(call)
             self._ended = [before + more for before, more in zip(self._ended, counts, strict=True)]
