@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,14 @@ def test_every_command_is_described() -> None:
     commands = group.list_commands(click.Context(group))
     assert {"vector", "embed"} <= set(commands)
     assert {*commands, "commands", "options", "exit codes"} == set(asked("cli.md"))
+
+
+def test_every_command_says_how_it_ends() -> None:
+    """Each has its row in the table of exit codes."""
+    group = make_group()
+    text = (FOLDER / "cli.md").read_text("utf-8").partition("| command | 1 |")[2]
+    rows = re.findall(r"(?m)^\| `([\w-]+)` \|", text.partition("\n\n")[0])
+    assert sorted(rows) == sorted(group.list_commands(click.Context(group)))
 
 
 def test_pages_do_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
