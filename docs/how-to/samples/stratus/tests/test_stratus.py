@@ -74,7 +74,8 @@ def test_budget_of_the_headers() -> None:
         tokens_limit=10000,
         tokens_reset=0.5,
     )
-    assert budget({"x-stratus-budget": "calls=many"}) is None
+    for nonsense in ("calls=many", "calls=1/2;renews=PT1.2.3S", "calls=1/2;renews=PT.S"):
+        assert budget({"x-stratus-budget": nonsense}) is None
     assert budget({}) is None
 
 
@@ -122,3 +123,25 @@ def test_refusals_beyond_the_contract(number: int, kind: type[Exception]) -> Non
     assert type(error) is kind
     assert error.rate is not None
     assert error.rate.requests_left == 0
+
+
+@pytest.mark.parametrize("url", ["localhost:9", "not an address", "http://[::1"])
+def test_address_that_is_none_is_refused_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL that was mistyped is told of by its variable; nothing is tried again."""
+    monkeypatch.setenv("STRATUS_TOKEN", "a token")
+    with (
+        load_generator("STRATUS", STRATUS_PROJECT="demo", STRATUS_URL=url) as generator,
+        pytest.raises(ConfigurationError, match="STRATUS_URL"),
+    ):
+        generator.embed(["a text"])
+
+
+def test_budget_is_heard_by_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the headers of a good answer say reaches the result."""
+    with FaultServer(Stratus()) as server:
+        server.width = 64
+        monkeypatch.setenv("STRATUS_TOKEN", "a token")
+        settings = {"STRATUS_PROJECT": "demo", "STRATUS_URL": server.url}
+        with load_generator("STRATUS", **settings) as generator:
+            generator.embed(["one"])
+            assert (generator.pace.requests_left, generator.pace.requests_limit) == (7, 60)

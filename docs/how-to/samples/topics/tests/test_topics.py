@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -63,6 +64,19 @@ def test_another_corpus_is_another_space(tmp_path: Path) -> None:
     assert revisions[0] == revisions[1] != revisions[2]
     save(fitted(CORPUS, 4), tmp_path / "one")
     assert load(tmp_path / "one").revision == revisions[0]
+
+
+def test_damaged_model_is_refused(tmp_path: Path) -> None:
+    """Wherever a byte is wrong: the file is refused, or the byte decides nothing."""
+    good, bad = model_file().read_bytes(), tmp_path / "damaged"
+    revision = load(model_file()).revision
+    for place in range(0, len(good), 7):
+        bad.write_bytes(good[:place] + bytes([good[place] ^ 255]) + good[place + 1 :])
+        with suppress(ConfigurationError):
+            assert load(bad).revision == revision
+    bad.write_bytes(good[: len(good) // 2])
+    with pytest.raises(ConfigurationError, match="no model of this version"):
+        load(bad)
 
 
 def test_files_that_are_no_model(tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ class StratusBackend(Backend):
             answer = await self._connected().post(self._url, json=self.request(batch))
         except httpx.TimeoutException:
             raise Unavailable("Stratus did not answer in time") from None
-        except httpx.TransportError as error:
-            raise Unavailable(f"no connection: {type(error).__name__}") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError("STRATUS_URL is no address") from None
+        except httpx.TransportError as error:
+            raise Unavailable(f"no connection: {type(error).__name__}") from None
         if answer.status_code != httpx.codes.OK:
             raise refusal(answer)
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["budget", "seconds_to_wait"]
 
-BUDGET = re.compile(r"(calls|units)=(\d+)/(\d+);renews=PT([\d.]+)S")
+BUDGET = re.compile(r"(calls|units)=(\d+)/(\d+);renews=PT(\d+(?:\.\d+)?)S")
 
 
 def budget(headers: Mapping[str, str]) -> RateStatus | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ __all__ = ["Model", "load", "save"]
 
 FORMAT = "ellmental-topics 1"
 FIELDS = ("words", "weights", "topics")
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+"""What numpy and zipfile raise for files of other kinds, and for damaged ones."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,12 @@ class Model:
 
 
 def save(model: Model, path: Path) -> None:
-    """Write a model; numpy's own format, without pickled objects."""
+    """Write a model, whole or not at all; numpy's own format, without pickled objects."""
     arrays = {name: getattr(model, name) for name in FIELDS}
-    with path.open("wb") as file:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
         np.savez_compressed(file, format=np.array(FORMAT), **arrays)
+    part.replace(path)
 
 
 def load(path: Path) -> Model:
@@ -54,9 +62,10 @@ def load(path: Path) -> Model:
     Raises:
         ConfigurationError: it is not there, or is no model.
     """
+    path = path.expanduser()
     try:
         # A pickled model would run whatever its author wrote into it.
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             if str(file["format"]) != FORMAT:
                 raise ValueError("another format")
             model = Model(**{name: file[name] for name in FIELDS})
@@ -65,7 +74,7 @@ def load(path: Path) -> Model:
             f"TOPICS_MODEL: there is no file {path}. "
             f"Make it of your own texts: ellmental fit-topics TEXTS -o {path}"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+    except UNREADABLE:
         raise ConfigurationError(
             f"TOPICS_MODEL: {path} is no model of this version. "
             "Make it anew: ellmental fit-topics TEXTS -o MODEL"
