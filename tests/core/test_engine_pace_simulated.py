@@ -161,12 +161,26 @@ def test_very_small_limits_are_not_run_into(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("limit", [100, 600])
-def test_a_service_that_says_nothing_but_how_long_to_wait(kind: Kind, limit: int) -> None:
-    """Without headers it can only be learnt from refusals: all of the rate, some refusals."""
-    service = Service(requests=Budget(kind, limit, phase=20.0), headers=False)
-    report = send(service, Most(), Job(10, 10), seed=5)
-    assert min(used(service)) >= 0.95
-    assert report.refusals < 0.25
+@pytest.mark.parametrize("says_wait", [True, False])
+def test_a_service_that_says_nothing_of_its_limits(kind: Kind, limit: int, says_wait: bool) -> None:
+    """It is learnt from refusals: all of the rate, and few refusals once it is learnt.
+
+    At first some are in flight when the limit is met, and it is tried when it opens again.
+    """
+    pacer, learnt = Pacer(64), []
+    service = Service(
+        requests=Budget(kind, limit, phase=20.0),
+        headers=False,
+        says_wait=says_wait,
+        events=[(120.0, lambda _: learnt.append((pacer.refused, pacer.sent)))],
+    )
+    run([pacer], service, [Job(10, 10)] * 20_000, seed=5, until=1200.0)
+    refused, sent = learnt[0]
+    assert refused <= (600 if kind == "bucket" else 150)
+    share = 0.025 if kind == "bucket" else 0.01
+    assert pacer.refused - refused <= share * (pacer.sent - sent)
+    later = sum(when >= 60 for when, _ in service.arrivals)
+    assert later >= 0.95 * limit * 19
 
 
 @pytest.mark.parametrize("at_once", [1, 4, 10, 40])

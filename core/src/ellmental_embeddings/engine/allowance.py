@@ -107,9 +107,9 @@ class Allowance:
             if self.requests.left is not None or self.tokens.left is not None:
                 self.learnt.forget()
             elif refused:
-                self.learnt.refused(now)
+                self.learnt.refused(now, ticket.at)
             else:
-                self.learnt.answered(now)
+                self.learnt.answered(now, ticket.at)
 
     def settle(self, ticket: Ticket, now: float) -> None:
         """A request is back, whatever became of it."""
@@ -128,6 +128,7 @@ class Allowance:
     def pause(self, seconds: float, now: float) -> None:
         """Nobody sends anything for so many seconds."""
         with self._lock, self.ledger.held(now) as at:
+            self.learnt.window.shut_for(seconds, now)
             if at is not None:
                 self.ledger.not_before = max(self.ledger.not_before, at + seconds)
 

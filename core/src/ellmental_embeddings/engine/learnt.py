@@ -2,12 +2,15 @@
 
 A refusal shows that the service takes less than was sent; what it answered well in the last
 seconds shows how much that is. From there the rate is tried upwards, slowly near where it was
-refused, faster beyond. What other clients call an adaptive retry mode works alike.
+refused, faster beyond. (A service that stays closed for long counts in minutes instead: see
+``learnt_window``.) What other clients call an adaptive retry mode works alike.
 """
 
 from __future__ import annotations
 
 from collections import deque
+
+from .learnt_window import LearntWindow
 
 __all__ = ["Learnt"]
 
@@ -24,11 +27,12 @@ _QUICKLY = 1.03
 _TOGETHER = 1.0
 """Seconds within which refusals are taken to have one cause."""
 
+_IN_A_ROW = 3
 _SILENT = 2.0
 _FIRST_CLOSED = 0.5
 _LONGEST_CLOSED = 10.0
-"""Seconds without a good answer after which a service is taken to be closed for now, and how
-long it is left alone then, doubling."""
+"""Refusals of what was sent after a first one, and seconds without a good answer, after which a
+service is taken to be closed for now; and how long it is left alone then, doubling."""
 
 _LEAST = 1 / 60
 """Requests a second: never slower than one a minute."""
@@ -39,19 +43,24 @@ class Learnt:
 
     def __init__(self) -> None:
         self.rate: float | None = None
+        self.window = LearntWindow()
         self._refused_at_rate = _LEAST
         self._next = float("-inf")
         self._lowered = float("-inf")
         self._began: float | None = None
         self._closed = 0.0
+        self._row: float | None = None
+        self._in_a_row = 0
+        self._last_good = float("-inf")
         self._good: deque[float] = deque(maxlen=4096)
 
     def wait(self, now: float) -> float:
         """Seconds until the next request may be sent."""
-        return max(0.0, self._next - now)
+        return max(0.0, self._next - now, self.window.wait(now))
 
     def spend(self, now: float) -> None:
         """A request is sent now."""
+        self.window.spend(now)
         self._began = now if self._began is None else self._began
         if self._closed:
             self._next = now + self._closed  # one at a time finds out whether it is open again
@@ -59,28 +68,42 @@ class Learnt:
             # Up to two late ones are made up for: timers fire late, never early.
             self._next = max(self._next, now - 2 / self.rate) + 1 / self.rate
 
-    def answered(self, now: float) -> None:
+    def answered(self, now: float, sent: float) -> None:
         """A request was answered well."""
+        self.window.answered(now, sent)
+        if self.window.limit is not None:
+            self.rate = None
         self._good.append(now)
+        self._last_good = now
         self._closed = 0.0
+        self._row, self._in_a_row = None, 0
         if self.rate is not None:
             near = _BELOW * 0.95 < self.rate / self._refused_at_rate < 1 / _BELOW
             self.rate *= _SLOWLY if near else _QUICKLY
 
-    def refused(self, now: float) -> None:
+    def refused(self, now: float, sent: float) -> None:
         """A request was refused."""
-        if now - self._lowered < max(_TOGETHER, self._closed / 2):
+        self.window.refused(now, sent)
+        if self._row is None:
+            self._row = now
+        self._in_a_row += sent > self._row
+        silent = self._in_a_row >= _IN_A_ROW or self._last_good < now - _SILENT
+        if now - self._lowered < (self._closed / 2 if silent else _TOGETHER):
             return
         self._lowered = now
-        if not self._good or self._good[-1] < now - _SILENT:
+        if silent:
             # Nothing at all goes: that is no matter of the rate, but of waiting.
             self._closed = min(_LONGEST_CLOSED, max(_FIRST_CLOSED, self._closed * 2))
             self._next = now + self._closed
-            return
-        while self._good[0] <= now - _MEASURED:
-            self._good.popleft()
+        elif self.window.limit is None:
+            self._slow_down(now)
+
+    def _slow_down(self, now: float) -> None:
+        """Take the rate from what went well in the last seconds."""
         began = now if self._began is None else self._began
         since = min(_MEASURED, max(now - began, 1e-3))
+        while self._good and self._good[0] <= now - since:
+            self._good.popleft()
         measured = max(len(self._good) / since, _LEAST)
         was, self.rate = self.rate, _BELOW * measured
         if was is not None:
@@ -91,3 +114,5 @@ class Learnt:
     def forget(self) -> None:
         """The service speaks of its limits: that is better."""
         self.rate, self._next = None, float("-inf")
+        if self.window.limit is not None:
+            self.window = LearntWindow()
