@@ -357,4 +357,12 @@ IN_ACME = [
         "    return max(0.0, (when - datetime.now(UTC)).total_seconds())\n",
         "test_wait_that_the_service_asks_for_is_heard",
     ),
+    Planted(
+        "tries again and again where the address is none",
+        "acme",
+        "backend.py",
+        "except (httpx.InvalidURL, httpx.UnsupportedProtocol):",
+        "except httpx.InvalidURL:",
+        "test_address_that_is_none_is_refused",
+    ),
 ]

@@ -59,6 +59,7 @@ PROMISES: dict[str, str] = {
         "refusal_is_of_the_right_class refusal_ends_the_call_at_once "
         "command_line_tells_of_a_refusal"
     ),
+    "An address that is none": "address_that_is_none_is_refused",
     "Shuffled indices": "shuffled_rows_are_put_in_order wrong_indices_are_not_believed",
     "Short and long replies, NaN": "wrong_rows_are_not_believed",
     "Bodies that are truncated or no JSON": (

@@ -57,6 +57,8 @@ class AcmeBackend(Backend):
         content = json.dumps(asked).encode()
         try:
             answer = await self._connected().post("/embed", content=content)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise ConfigurationError("ACME_URL is no address") from None
         except httpx.TimeoutException:
             raise Unavailable("ACME did not answer in time") from None
         except httpx.TransportError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ...errors import AuthenticationFailed, ConfigurationError, EmbeddingError
+from ...errors import AuthenticationFailed, ConfigurationError, EmbeddingError, PluginError
 from ..base import fail
 from ..commandline import run_ellmental
 from ..faults import FAULTS
@@ -52,6 +52,31 @@ class RefusalChecks(HttpBase):
                 f"the user reads: {error}",
                 "name the variable to look at: the key's for 401, the URL's or the model's for "
                 "404.",
+            )
+
+    def test_address_that_is_none_is_refused(self) -> None:
+        """What is no URL is told of by its variable, at once, and not tried again and again."""
+        self.needs_http()
+        wrong = [name for name, value in self._variables.items() if self.server.url in value]
+        if not wrong:
+            self.not_proven("settings() passes self.server.url on in no variable")
+        for name in wrong:
+            try:
+                generator = self.load(**{name: "no address at all", "EMBEDDING_DEADLINE": 1})
+                self.embed(generator, self.sample[:1])
+            except EmbeddingError as error:
+                self.refuse_leaks(error)
+                told = isinstance(error, ConfigurationError) and name in str(error)
+                if told and not isinstance(error, PluginError):
+                    continue
+                found = f"the user reads {type(error).__name__}: {error}"
+            else:
+                found = "nobody notices"
+            fail(
+                f"with {name}='no address at all' {found}",
+                f"raise ConfigurationError that names {name}, from the settings' validator or "
+                "where the client refuses the address (httpx.UnsupportedProtocol is a "
+                "TransportError: catch it first).",
             )
 
     def test_command_line_tells_of_a_refusal(self) -> None:
