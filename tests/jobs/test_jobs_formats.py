@@ -162,6 +162,29 @@ def test_arrow_files_and_streams(name: str, write: Callable[[str], None]) -> Non
     assert [item.line for item in found if isinstance(item, Failure)] == [2]
 
 
+@pytest.mark.parametrize("kind", ["file", "stream"])
+@pytest.mark.parametrize("packing", [None, "zstd"])
+def test_a_huge_record_batch_is_mapped(kind: str, packing: str | None) -> None:
+    """Arrow allocates nothing for a batch that is not packed; for one that is, all of it."""
+    texts = pa.array([f"text {number} " + "x" * 1000 for number in range(10_000)])
+    batch = pa.record_batch({"text": texts})
+    new = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    options = pa.ipc.IpcWriteOptions(compression=packing)
+    with pa.OSFile("a.arrow", "wb") as file, new(file, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    size = batch.nbytes
+    del texts, batch
+    (source,) = opened("a.arrow")
+    before, most, found = pa.total_allocated_bytes(), 0, 0
+    for item in source.read():
+        assert isinstance(item, Document)
+        assert item.text.startswith(f"text {found} xx")
+        found += 1
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert found == 10_000
+    assert most < size / 100 if packing is None else most >= size
+
+
 def test_arrow_that_is_cut_off_is_damaged() -> None:
     """A stream that ends in the middle of a batch is an error, not an end."""
     write_stream("a.arrows")

@@ -165,6 +165,17 @@ def test_the_other_layout_keeps_heaps_apart() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_browser_shows_the_other_layout(ellmental_process: Run, out: Path) -> None:
+    """With umap-learn as well every row is a point of the page, and can be searched for."""
+    if find_spec("umap") is None:
+        pytest.skip("umap-learn is not installed")
+    ran = ellmental_process("map", out, "--layout", "umap", "--no-open")
+    assert ran.code == 0, ran.err
+    page = seen("out.html", search="word1")
+    assert len(re.findall(r'<path class="point ', page[page.index("</head>") :])) == 31
+    assert re.search(r"<output[^>]*>10 of 31 rows</output>", page)
+
+
 def test_the_layout_shows_the_spread_and_does_not_change() -> None:
     """Two heaps lie apart along the first axis; the same vectors give the same places."""
     random = np.random.default_rng(3)
