@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,9 @@ def main() -> int:
     parser.add_argument("--packaging", action="store_true", help="install each dist alone")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     given = parser.parse_args()
+    # Whoever starts this in the background may have it ignored, which every process that the
+    # tests start and interrupt would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if given.packaging:
         return packaging(given.pytest)
     if not given.all_pythons:
