@@ -292,7 +292,17 @@ def test_canonical_folds_like_pypi() -> None:
                 ),
             ],
         ),
-        ("QQQQQQ", ["Installed: OTHER, TINY."]),
+        (
+            "QQQQQQ",
+            [
+                "Installed: OTHER, TINY.",
+                (
+                    "Choose one of these with EMBEDDING_GENERATOR, or install the plugin that "
+                    "offers QQQQQQ: pip install its-name. `ellmental generators` lists what is "
+                    "installed."
+                ),
+            ],
+        ),
     ],
 )
 def test_unknown_generator_lists_what_is_installed_and_the_nearest(

@@ -210,9 +210,14 @@ def test_env_file_that_is_not_utf8(encoding: str) -> None:
 
 
 def test_env_that_is_a_folder_is_no_env_file() -> None:
-    """A folder called .env (a virtual environment, often) is passed over."""
+    """A folder called .env is passed over, and told of where it is no virtual environment."""
     Path(".env").mkdir()
     assert core().batch_size == 50
+    assert Variables().passed_over() == (
+        f"{Path('.env').resolve()} is a folder: no settings are read from it."
+    )
+    Path(".env", "pyvenv.cfg").touch()
+    assert Variables().passed_over() is None
 
 
 def test_unknown_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

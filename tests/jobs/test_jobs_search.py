@@ -93,6 +93,7 @@ def test_another_model_is_refused(
         ("EMBEDDING_QUERY_INSTRUCTION=query: ", "Unset EMBEDDING_QUERY_INSTRUCTION"),
         ("EMBEDDING_OVERLONG=truncate", "Set EMBEDDING_OVERLONG=error"),
         ("SCRIPTED_WIDTH=8", "EMBEDDING_DIMENSIONS=256"),
+        ("SCRIPTED_MODEL=other", "Set SCRIPTED_MODEL to what gives words; or embed"),
     ],
 )
 @pytest.mark.parametrize("width_known", ["true", "false"])

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from ellmental_embeddings import ConfigurationError, EmbeddingGenerator, load_generator
+from ellmental_embeddings import (
+    ConfigurationError,
+    EmbeddingGenerator,
+    describe_generator,
+    installed_generators,
+    load_generator,
+)
 from ellmental_embeddings_openai.address import is_openai, normalised_url
 from ellmental_embeddings_openai.models import canonical, mistaken_name
 
@@ -25,6 +31,18 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         openai()
     assert "  OPENAI_API_KEY: Your API key" in str(caught.value)
     assert "  OPENAI_MODEL: The embedding model" in str(caught.value)
+    assert caught.value.missing == ("OPENAI_API_KEY", "OPENAI_MODEL")
+
+
+def test_what_a_server_of_ones_own_does_not_need_is_not_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What lists generators says the same as the error: the key depends on the address."""
+    assert describe_generator("OPENAI").missing == ("OPENAI_API_KEY", "OPENAI_MODEL")
+    monkeypatch.setenv("OPENAI_BASE_URL", LOCAL)
+    assert describe_generator("OPENAI").missing == ("OPENAI_MODEL",)
+    (listed,) = [one for one in installed_generators() if one.variant == ("OPENAI_TYPE", "openai")]
+    assert listed.missing == ("OPENAI_MODEL",)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t"])

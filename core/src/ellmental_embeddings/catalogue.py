@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from .backend import Limits, ModelInfo
-from .errors import EmbeddingError, GeneratorNotFound, PluginError
+from .errors import ConfigurationError, EmbeddingError, GeneratorNotFound, PluginError
 from .registry import Offer, Registry, Trouble, blocked_dists, import_object, make_backend
 from .variables import Variable, Variables
 
@@ -36,7 +36,7 @@ class GeneratorStatus:
         variant: the variable and its value that choose it among those of one name, or None.
         reason: why it is not ready, else empty.
         warning: what is amiss though it works: a plugin that is slow to import; else empty.
-        missing: required variables that are not set.
+        missing: variables that are needed, as things stand, and not set.
         variables: all its variables with values and sources; empty where broken.
         limits, model: what its backend says of itself; only from ``describe_generator``.
     """
@@ -99,6 +99,7 @@ def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False)
     spec, limits, model = offer.spec, Limits(), ModelInfo()
     state: Literal["ready", "not ready", "broken"] = "ready"
     reason, rows = "", []
+    missing: tuple[str, ...] = ()
     seconds, began = offer.seconds, time.perf_counter()
     try:
         settings_class: type[CoreSettings] = import_object(
@@ -118,6 +119,7 @@ def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False)
             state, reason = "broken", str(error)
         except EmbeddingError as error:
             state, reason = "not ready", str(error)
+            missing = error.missing if isinstance(error, ConfigurationError) else ()
         except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the others
             said = without_secrets(f"{type(error).__name__}: {error}", settings_class, variables)
             state, reason = "broken", f"{offer.dist} is broken: {said}. Tell its authors."
@@ -131,7 +133,7 @@ def _of_offer(offer: Offer, variables: Variables, *, with_backend: bool = False)
         state=state,
         reason=reason,
         warning=_about_slowness(offer.dist, seconds) if seconds >= _SLOW else "",
-        missing=tuple(row.name for row in rows if row.source == "missing"),
+        missing=missing,
         variables=tuple(rows),
         limits=limits,
         model=model,

@@ -67,7 +67,12 @@ class ConfigurationError(EmbeddingError):
 
     Remedy: set the variable or the argument that the message names; `ellmental config`
     shows where each value came from.
+
+    Attributes:
+        missing: the variables that are needed, as things stand, and not set.
     """
+
+    missing: tuple[str, ...] = ()
 
 
 class GeneratorNotFound(ConfigurationError):

@@ -57,6 +57,8 @@ def load_generator(name: str | None = None, /, **settings: Any) -> EmbeddingGene
         for field in settings_class.model_fields
         for variable in variable_names(settings_class, field)
     ]
+    if passed_over := variables.passed_over():
+        warnings.warn(passed_over, SettingWarning, stacklevel=2)
     for as_set, meant in variables.near_misses(known):
         warnings.warn(f"{as_set} is set; did you mean {meant}?", SettingWarning, stacklevel=2)
     built = build_settings(settings_class, variables, needed_by=offer.spec.label)

@@ -189,6 +189,11 @@ class Registry:
                 f"Did you mean {close[0]}? Install it with: "
                 f"pip install {_OUR_DISTS[close[0], None]}"
             )
+        elif installed:
+            lines.append(
+                "Choose one of these with EMBEDDING_GENERATOR, or install the plugin that offers "
+                f"{name}: pip install its-name. `ellmental generators` lists what is installed."
+            )
         if not installed and name not in {known for known, _ in _OUR_DISTS}:
             lines.append("Install one with: pip install ellmental-embeddings-local")
         return "\n".join(lines)

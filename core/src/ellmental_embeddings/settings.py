@@ -198,9 +198,10 @@ def build_settings(settings: type[S], variables: Variables, *, needed_by: str) -
     try:
         return settings(**arguments)
     except ValidationError as error:
-        raise ConfigurationError(
-            _about_invalid(error, settings, variables, by_variable, needed_by)
-        ) from None
+        said, missing = _about_invalid(error, settings, variables, by_variable, needed_by)
+        failure = ConfigurationError(said)
+        failure.missing = missing
+        raise failure from None
 
 
 def list_variables(settings: type[CoreSettings], variables: Variables) -> list[Variable]:
@@ -263,7 +264,7 @@ def without_secrets(text: str, settings: type[CoreSettings], variables: Variable
         given = found[0]
         secret = given.get_secret_value() if isinstance(given, SecretStr) else str(given)
         for spelled in (secret, secret.strip()):
-            text = text.replace(spelled, MASK) if spelled else text
+            text = text.replace(spelled, MASK) if spelled.strip() else text
     return text
 
 
@@ -351,8 +352,8 @@ def _about_invalid(
     variables: Variables,
     by_variable: dict[str, str],
     needed_by: str,
-) -> str:
-    missing, wrong = [], []
+) -> tuple[str, tuple[str, ...]]:
+    missing, wrong = {}, []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place = str(problem["loc"][0]) if problem["loc"] else ""
         field = by_variable.get(place.upper(), place)
@@ -364,7 +365,7 @@ def _about_invalid(
         name = variable_names(settings, field)[0]
         meaning = settings.model_fields[field].description or ""
         if problem["type"] == "missing":
-            missing.append(f"  {name}: {meaning}")
+            missing[name] = f"  {name}: {meaning}"
             continue
         found = variables.find(*variable_names(settings, field))
         value, source = found if found is not None else ("", "default")
@@ -375,7 +376,7 @@ def _about_invalid(
             f"{needed_by} needs {'a variable' if len(missing) == 1 else 'variables'} that "
             f"{'is' if len(missing) == 1 else 'are'} not set, in the environment or in .env:"
         )
-    return "\n".join(wrong + missing)
+    return "\n".join([*wrong, *missing.values()]), tuple(missing)
 
 
 def _spoken(source: str) -> str:

@@ -80,6 +80,13 @@ class Variables:
                     return value, source
         return None
 
+    def passed_over(self) -> str | None:
+        """What to tell of a ``.env`` that is a folder, and no virtual environment."""
+        path = Path(ENV_FILE)
+        if not path.is_dir() or (path / "pyvenv.cfg").exists():
+            return None
+        return f"{path.resolve()} is a folder: no settings are read from it."
+
     def text(self, name: str) -> str | None:
         """The value of a variable as stripped text, or None where it is not set."""
         found = self.find(name)

@@ -55,6 +55,8 @@ def command(name: str | None, template: bool, as_json: bool) -> None:
         click.echo(_template(status), nl=False)
         return
     _show(status.variables, as_json=as_json)
+    if passed_over := variables.passed_over():
+        note(f"warning: {passed_over}")
     for as_set, meant in variables.near_misses(row.name for row in status.variables):
         note(f"warning: {as_set} is set; did you mean {meant}?")
     if status.state != "ready":

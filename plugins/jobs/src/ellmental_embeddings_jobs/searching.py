@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ellmental_embeddings import SpaceMismatch, load_generator
+from ellmental_embeddings import SpaceMismatch, installed_generators, load_generator
 
 from .dataset import open_dataset
 from .naming import counted
@@ -136,8 +136,10 @@ def _about_mismatch(dataset: Dataset, name: str, space: Space) -> str:
         f"  made by {dataset.generator}, model {theirs.model or 'not named'}",
         f"  asked with {name}, model {space.model or 'not named'}",
     ]
-    wanted = [f"set EMBEDDING_GENERATOR={chosen}"] if dataset.generator != name else []
-    if variant:
+    wanted = []
+    if chosen != name.partition(" (")[0]:
+        wanted.append(f"set EMBEDDING_GENERATOR={chosen}")
+    if variant and dataset.generator != name:
         wanted.append(f"set {variant.rstrip(')')}")
     for field, stored in theirs.to_dict().items():
         now = getattr(space, field)
@@ -148,11 +150,23 @@ def _about_mismatch(dataset: Dataset, name: str, space: Space) -> str:
         if field in _VARIABLES and not (field == "dimensions" and another):
             name_of = _VARIABLES[field]
             wanted.append(f"unset {name_of}" if stored is None else f"set {name_of}={stored}")
-    if theirs.model != space.model and dataset.generator == name:
-        wanted.append(f"set {name}'s model to {theirs.model}")
+    if theirs.model is not None and theirs.model != space.model:
+        wanted += _about_model(dataset.generator, theirs.model, same=dataset.generator == name)
     remedy = f"{', '.join(wanted)}; or embed" if wanted else "embed"
     remedy = remedy[0].upper() + remedy[1:]
     return "\n".join([*lines, f"{remedy} the sources again with the generator you have now."])
+
+
+def _about_model(label: str, model: str, *, same: bool) -> list[str]:
+    """How to choose a model: by the variable that names it, where its generator has one."""
+    variable = f"{label.partition(' (')[0]}_MODEL"
+    variables = next((one.variables for one in installed_generators() if one.label == label), ())
+    known = next((one for one in variables if one.name == variable), None)
+    if known is not None and known.required:
+        return [f"set {variable}={model}"]
+    if not same:  # its default may be just that
+        return []
+    return [f"set {variable} to what gives {model}" if known else f"set the model to {model}"]
 
 
 def _for_people(result: dict[str, Any]) -> str:

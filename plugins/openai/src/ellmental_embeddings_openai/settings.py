@@ -138,7 +138,7 @@ class OpenAISettings(CompatibleSettings):
     openai_api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
         default=None,
         validate_default=True,
-        description="Your API key; servers other than OpenAI's may need none.",
+        description="Your API key, or set OPENAI_BASE_URL to a server that needs none.",
     )
     openai_model: Word = Field(
         description="The embedding model, e.g. text-embedding-3-small.",
