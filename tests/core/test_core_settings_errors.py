@@ -221,3 +221,4 @@ def test_without_secrets_masks_what_is_set_and_nothing_else() -> None:
     variables = Variables({"ACME_KEY": f" {KEY} "})
     assert without_secrets(f"<{KEY}> eu", AcmeSettings, variables) == f"<{MASK}> eu"
     assert without_secrets("no key", AcmeSettings, Variables()) == "no key"
+    assert without_secrets("no key", AcmeSettings, Variables({"ACME_KEY": " "})) == "no key"

@@ -73,7 +73,9 @@ def command(
     note(
         f"The generator {name.upper().replace('-', '_')} is written, and keeps the contract "
         f"as it stands:\n\n  cd {folder}\n  pip install -e '.[test]'\n  pytest\n\n"
-        f"Now put your own {'service' if answers['kind'] == 'http' else 'model'} into backend.py."
+        f"Now put your own {'service' if answers['kind'] == 'http' else 'model'} into backend.py.\n"
+        "What to change, and how to publish it: docs/how-to/publish-a-generator.md of eLLMental "
+        "embeddings."
     )
 
 

@@ -15,6 +15,7 @@ from ellmental_embeddings import (
     QuotaExhausted,
     RateStatus,
     TextTooLong,
+    Unavailable,
     load_generator,
 )
 from ellmental_embeddings.testing import Answer, FaultServer, GeneratorContract, Request, Row
@@ -145,3 +146,20 @@ def test_budget_is_heard_by_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         with load_generator("STRATUS", **settings) as generator:
             generator.embed(["one"])
             assert (generator.pace.requests_left, generator.pace.requests_limit) == (7, 60)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", " "])
+def test_key_that_no_header_can_hold_is_refused_at_once(key: str) -> None:
+    """The message names the variable; it is no fault of the plugin."""
+    with pytest.raises(ConfigurationError, match=r"STRATUS_TOKEN.* (no key has|blank)"):
+        load_generator("STRATUS", STRATUS_PROJECT="demo", STRATUS_TOKEN=key)
+
+
+def test_no_connection_names_the_host_and_its_variable() -> None:
+    """Whoever mistyped the host sees what was asked for."""
+    settings = {"STRATUS_PROJECT": "demo", "STRATUS_TOKEN": "a token", "EMBEDDING_DEADLINE": 0.1}
+    with (
+        load_generator("STRATUS", STRATUS_URL="http://127.0.0.1:9", **settings) as generator,
+        pytest.raises(Unavailable, match=r"127\.0\.0\.1 \(STRATUS_URL\): "),
+    ):
+        generator.embed(["a text"])

@@ -13,6 +13,7 @@ from ellmental_embeddings import (
     BadReply,
     Batch,
     ConfigurationError,
+    EmbeddingError,
     Limits,
     ModelInfo,
     Reply,
@@ -69,12 +70,8 @@ class StratusBackend(Backend):
         """One request, one answer."""
         try:
             answer = await self._connected().post(self._url, json=self.request(batch))
-        except httpx.TimeoutException:
-            raise Unavailable("Stratus did not answer in time") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise ConfigurationError("STRATUS_URL is no address") from None
-        except httpx.TransportError as error:
-            raise Unavailable(f"no connection: {type(error).__name__}") from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _unanswered(error) from None
         if answer.status_code != httpx.codes.OK:
             raise refusal(answer)
         try:
@@ -92,6 +89,16 @@ class StratusBackend(Backend):
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+def _unanswered(error: httpx.TransportError | httpx.InvalidURL) -> EmbeddingError:
+    # An address that is none is a TransportError too, and asking it again helps nobody.
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return ConfigurationError(f"STRATUS_URL is no address: {error}")
+    if isinstance(error, httpx.TimeoutException):
+        return Unavailable("Stratus did not answer in time")
+    host, reason = error.request.url.host, str(error) or type(error).__name__
+    return Unavailable(f"no connection to {host} (STRATUS_URL): {reason}")
 
 
 def _decoded(text: str) -> NDArray[np.float32]:

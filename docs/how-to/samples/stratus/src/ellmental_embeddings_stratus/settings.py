@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ellmental_embeddings import BackendSettings
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 __all__ = ["StratusSettings"]
 
@@ -20,3 +20,14 @@ class StratusSettings(BackendSettings):
         default="https://stratus.example",
         description="Where Stratus is.",
     )
+
+    @field_validator("stratus_token")
+    @classmethod
+    def _sendable(cls, key: SecretStr) -> SecretStr:
+        # A header is ASCII on one line: said here, it is the user's to mend, and no fault of ours.
+        value = key.get_secret_value().strip()
+        if not value:
+            raise ValueError("it is blank")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("it holds a character that no key has. Copy it again")
+        return SecretStr(value)
