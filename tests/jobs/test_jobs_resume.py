@@ -244,12 +244,18 @@ def test_failed_rows_are_tried_again_when_asked(
     assert last_event(still)["embedded"] == 0  # not unasked
     ran = ellmental("embed", "a.txt", "-o", "out", "--retry-failed", "--json")
     assert ran.code == 1
+    assert "out is complete but for 2 failed rows: trying them again." in ran.err
+    assert "has changed" not in ran.err
+    assert "2 rows that had failed were tried again: 1 succeeded, 1 failed." in ran.err
     assert (last_event(ran)["embedded"], last_event(ran)["failed"]) == (1, 1)
     assert_right("out", texts[:-1])
     failed = [json.loads(line) for line in Path("out/_failed.jsonl").read_text().splitlines()]
     assert [row["line"] for row in failed] == [2102]
     monkeypatch.setenv("SCRIPTED_REFUSES", "nothing at all")
-    assert ellmental("embed", "a.txt", "-o", "out", "--retry-failed").code == 0
+    ran = ellmental("embed", "a.txt", "-o", "out", "--retry-failed")
+    assert ran.code == 0
+    assert "out is complete but for 1 failed row: trying it again." in ran.err
+    assert "1 row that had failed was tried again: 1 succeeded, 0 failed." in ran.err
     assert_right("out", texts)
     assert not Path("out/_failed.jsonl").exists()
 

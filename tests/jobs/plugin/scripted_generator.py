@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,9 @@ class ScriptedSettings(BackendSettings):
     scripted_limit: int | None = Field(default=None, description="Words a text may have.")
     scripted_delay: float = Field(default=0, description="Seconds a request takes.")
     scripted_refuses: str = Field(default="REFUSE", description="Texts with this are refused.")
+    scripted_holds: str | None = Field(
+        default=None, description="A batch with this in a text waits for the file `release`."
+    )
     scripted_stop_after: int | None = Field(default=None, description="Texts until the key fails.")
     scripted_width_known: bool = Field(default=True, description="Whether the width is declared.")
     scripted_counts: bool = Field(default=True, description="Whether it can count tokens.")
@@ -54,6 +58,7 @@ class ScriptedBackend(Backend):
     def embed(self, batch: Batch) -> Reply:
         """Embed, wait, refuse or stop, as told."""
         time.sleep(self._settings.scripted_delay)
+        self._hold(batch)
         limit = self._settings.scripted_stop_after
         if limit is not None and self._texts >= limit:
             raise AuthenticationFailed("the key was withdrawn")
@@ -62,6 +67,14 @@ class ScriptedBackend(Backend):
                 raise TextRejected("the service does not like it", index=index)
         self._texts += len(batch.texts)
         return Reply(np.stack([self._vector(text) for text in batch.texts]))
+
+    def _hold(self, batch: Batch) -> None:
+        held = self._settings.scripted_holds
+        if held is None or not any(held in text for text in batch.texts):
+            return
+        until = time.monotonic() + 60
+        while not Path("release").exists() and time.monotonic() < until:
+            time.sleep(0.02)
 
     def count_tokens(self, text: str) -> int | None:
         """Words."""

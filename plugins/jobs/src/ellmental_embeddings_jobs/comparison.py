@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .dataset import Manifest
@@ -21,38 +22,49 @@ if TYPE_CHECKING:
     from .sources.registry import Opened
     from .splitting import Splitter
 
-__all__ = ["is_unchanged"]
+__all__ = ["Unchanged", "compared"]
 
 
-def is_unchanged(
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A dataset that has all of its input.
+
+    Attributes:
+        failed: its failed rows.
+        texts: those of them that are texts, and could be sent again.
+    """
+
+    failed: int
+    texts: int
+
+
+def compared(
     folder: Path,
     sources: Opened,
     splitter: Splitter,
     *,
-    retry_failed: bool,
     kept: tuple[str, ...] = (),
-) -> int | None:
+) -> Unchanged | None:
     """Compare a complete dataset with its input, up to the first difference.
 
     Args:
         folder: the dataset.
         sources: the input. Where it can be read only once (standard input) nothing is compared.
         splitter: what cuts it.
-        retry_failed: True where failed texts are to be sent again: any one is a difference.
         kept: names of the columns kept from the input.
 
     Returns:
-        None where they differ, or it cannot be known; else the number of failed rows.
+        None where they differ, or it cannot be known.
 
     Raises:
         FilesError: when one of them cannot be read.
     """
     manifest = Manifest.read(folder)
     failures = failed_texts(folder)
-    if manifest is None or any(one.once for one in sources) or (retry_failed and failures):
+    if manifest is None or any(one.once for one in sources):
         return None
     rows = Prefix(folder, kept)
-    failed = 0
+    failed = texts = 0
     try:
         for item in _items(sources, splitter):
             if isinstance(item, Failure):
@@ -61,8 +73,9 @@ def is_unchanged(
                 if text_key(item.text) not in failures:
                     return None
                 failed += 1
+                texts += 1
         same = rows.exhausted and rows.matched == manifest.rows and failed == manifest.failed
-        return failed if same else None
+        return Unchanged(failed, texts) if same else None
     finally:
         rows.close()
 

@@ -9,12 +9,13 @@ import click
 from ellmental_embeddings import EmbeddingError, load_generator
 
 from .asked import open_input, splitter_for
-from .comparison import is_unchanged
+from .comparison import compared
 from .errors import FilesError, JobStopped
 from .exporting import Export, require_room, run_export_of_job
 from .interrupts import Interrupts
 from .job import Job
 from .journal import OutputLock
+from .naming import counted
 from .prices import price_of
 from .reporting import say_finished, say_nothing_to_do, say_stopped
 from .store import Store
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import EmbeddingGenerator
 
+    from .comparison import Unchanged
     from .order import Order
     from .prices import Price
     from .sources import Opened
@@ -90,16 +92,11 @@ def _run(
         resumed=not target.fresh,
     )
     if target.base is not None and target.fresh:
-        failed = is_unchanged(
-            target.base,
-            sources,
-            splitter,
-            retry_failed=order.retry_failed,
-            kept=tuple(item.name for item in kept),
-        )
-        if failed is not None:
-            return say_nothing_to_do(target.base, watcher, failed)
-        watcher.say(f"{output.as_posix()} is complete, and its input has changed since.")
+        names = tuple(item.name for item in kept)
+        same = compared(target.base, sources, splitter, kept=names)
+        if same is not None and not (order.retry_failed and same.texts):
+            return say_nothing_to_do(target.base, watcher, same)
+        watcher.say(f"{output.as_posix()} is complete{_why_again(same, sources)}")
     target.begin()
     job = Job(
         sources=sources,
@@ -135,6 +132,16 @@ def _say_what_with(generator: EmbeddingGenerator, splitter: Splitter, sources: O
     click.echo(f"generator: {generator.summary}, {fits}", err=True)
     for note in sources.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _why_again(same: Unchanged | None, sources: Opened) -> str:
+    """Why a dataset that is complete is worked on."""
+    if same is not None:
+        them = "it" if same.texts == 1 else "them"
+        return f" but for {counted(same.texts, 'failed row')}: trying {them} again."
+    if any(one.once for one in sources):
+        return ". Its input can be read only once: it is compared while it is read."
+    return ", and its input has changed since."
 
 
 def _bytes(sources: Opened) -> int | None:

@@ -42,7 +42,7 @@ class Tally:
     Attributes:
         documents: documents that were read.
         split: those of them that were too long for one piece.
-        rows: pieces with a vector.
+        rows: pieces with a vector, also those that wait for one before them.
         known: those of them whose vector was there before, and was not asked for.
         failed: rows of the input, and pieces, without one.
         blank: blank lines that were passed over.
@@ -88,6 +88,7 @@ class Job:
     tally: Tally = field(default_factory=Tally)
     vanished: tuple[int, list[str]] = (0, [])
     _read: int = 0
+    _told: int = 0  # failures
 
     def run(self) -> None:
         """Do all of it. Rows that fail alone are noted; anything else ends the job.
@@ -138,7 +139,7 @@ class Job:
                     self._read += item.size
                 elif isinstance(item, Failure):
                     self._read += item.size
-                    self.store.order.add(Entry(done=self._read, failure=item))
+                    self.store.order.add(Entry(size=item.size, failure=item))
                 else:
                     yield from self._pieces(item)
                 if self.store.order.is_next_settled:
@@ -168,10 +169,10 @@ class Job:
         before, length = self._read, len(document.text)
         for piece in pieces_of(document, self.splitter):
             self.tally.split += piece.number == 1
-            self._read = before + document.size * piece.end // length
+            start, self._read = self._read, before + document.size * piece.end // length
             if self.store.has_row(piece):
                 continue
-            entry = Entry(done=self._read, piece=piece, key=text_key(piece.text))
+            entry = Entry(size=self._read - start, piece=piece, key=text_key(piece.text))
             with self._writing():
                 known = self.store.recall(entry)
             if not known:
@@ -198,17 +199,15 @@ class Job:
     def _advance(self) -> None:
         with self._writing():
             for entry in self.store.advance():
-                self._count(entry)
-        if not len(self.store.order):
-            self.tally.done = self._read
-        self.tally.rows, self.tally.known = self.store.rows, self.store.known
+                if entry.failure is not None:
+                    self._told += 1
+                    self.watcher.failed(entry.failure, self._told)
+        # One row that takes long holds those behind it up; finished they are all the same.
+        order = self.store.order
+        self.tally.done = self._read - order.outstanding
+        self.tally.failed = self._told + order.failed
+        self.tally.rows, self.tally.known = self.store.rows + order.rows, self.store.known
         self.watcher.progress(self.tally)
-
-    def _count(self, entry: Entry) -> None:
-        self.tally.done = entry.done
-        if entry.failure is not None:
-            self.tally.failed += 1
-            self.watcher.failed(entry.failure, self.tally.failed)
 
     def _note_counts(self) -> None:
         manifest = self.store.target.manifest

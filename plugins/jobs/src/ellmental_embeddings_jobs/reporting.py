@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .dataset import Manifest
+from .errors import FilesError
 from .job import Tally
 from .naming import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .comparison import Unchanged
     from .job import Job
     from .watching import Watcher
 
@@ -24,14 +26,15 @@ def say_stopped(job: Job, error: BaseException) -> bool:
         whether there is anything to go on from; nothing is left of a job where there is not.
     """
     target, watcher = job.store.target, job.watcher
-    rows, waiting = target.manifest.rows, job.store.order.waiting()
     folder = target.folder.as_posix()
     keeps = not job.store.is_empty
     if keeps:
-        watcher.say(f"Stopped: {counted(rows, 'row')} kept in {folder}, which is incomplete.")
-        more = f"{waiting:,} more in its journal. " if waiting else ""
+        parts, journaled = target.manifest.rows, _journaled(job)
+        kept = f"{counted(parts + journaled, 'row')} kept in {folder}, which is incomplete"
+        where = f": {parts:,} in its parts, {journaled:,} in its journal" if journaled else ""
+        watcher.say(f"Stopped: {kept}{where}.")
         again = ", given the same input again," if any(one.once for one in job.sources) else ""
-        watcher.say(f"{more}The same command{again} goes on from there.")
+        watcher.say(f"The same command{again} goes on from there.")
     else:
         target.give_up()
         watcher.say("Stopped: no row was finished, nothing is kept.")
@@ -42,12 +45,22 @@ def say_stopped(job: Job, error: BaseException) -> bool:
     return keeps
 
 
-def say_nothing_to_do(base: Path, watcher: Watcher, failed: int) -> bool:
+def _journaled(job: Job) -> int:
+    try:
+        return job.store.journaled()
+    except FilesError:  # a part is damaged; that is not what the job has ended for
+        return job.store.order.rows
+
+
+def say_nothing_to_do(base: Path, watcher: Watcher, same: Unchanged) -> bool:
     """Say that a dataset has all of its input; True where no row of it failed."""
+    failed = same.failed
     manifest = Manifest.read(base)
     assert manifest is not None
     out = base.as_posix()
-    still = f", {counted(failed, 'failed row')} (--retry-failed tries them again)" if failed else ""
+    still = f", {counted(failed, 'failed row')}" if failed else ""
+    if same.texts:
+        still += " (--retry-failed tries them again)"
     watcher.say(
         f"Nothing to do: {out} has all of the input, {counted(manifest.rows, 'row')}{still}."
     )
@@ -72,6 +85,12 @@ def say_finished(job: Job, generator: str) -> None:
         job.watcher.say(
             f"{counted(vanished, 'row')} of before {'is' if vanished == 1 else 'are'} not in the "
             f"input any more, and left out: {shown}"
+        )
+    retried, recovered = job.store.retried, job.store.recovered
+    if retried:
+        job.watcher.say(
+            f"{counted(retried, 'row')} that had failed {'was' if retried == 1 else 'were'} tried "
+            f"again: {recovered:,} succeeded, {retried - recovered:,} failed."
         )
     job.watcher.event(
         "finished",

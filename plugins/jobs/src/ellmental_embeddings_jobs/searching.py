@@ -12,6 +12,9 @@ import click
 from ellmental_embeddings import SpaceMismatch, installed_generators, load_generator
 
 from .dataset import open_dataset
+from .dataset.manifest import PART_PATTERN
+from .errors import FilesError
+from .journaled import journaled_rows
 from .naming import counted
 from .nearest import nearest
 from .search_file import UnitVectors
@@ -52,7 +55,7 @@ def run_search(
     reason = reason_against(question)
     if reason is not None:
         raise click.UsageError(f"the question: {reason}")
-    dataset = open_dataset(out)
+    dataset = _opened(out)
     wanted = None if where is None else rows_where(dataset, where)
     with load_generator(generator) as loaded:
         click.echo(f"generator: {loaded.summary}", err=True)
@@ -61,11 +64,7 @@ def run_search(
         asked = loaded.embed([question], role="query")
         _require_same(dataset, loaded, asked.space)
     if dataset.incomplete:
-        click.echo(
-            f"warning: {out.as_posix()} is incomplete ({dataset.incomplete}): "
-            f"only its {counted(dataset.rows, 'row')} can be found",
-            err=True,
-        )
+        _warn_incomplete(dataset)
     vectors = UnitVectors(dataset)
     try:
         hits = nearest(vectors.blocks(), asked.vectors[0], k, wanted)
@@ -84,6 +83,29 @@ def run_search(
             "reads all parts again",
             err=True,
         )
+
+
+def _opened(out: Path) -> Dataset:
+    unplaced = out.is_dir() and not any(out.glob(PART_PATTERN))
+    if unplaced and (journaled := journaled_rows(out)):
+        are, they = ("is", "It is") if journaled == 1 else ("are", "They are")
+        raise FilesError(
+            f"{out.as_posix()} has no rows to search yet: {counted(journaled, 'row')} {are} in its "
+            f"journal. {they} found once the same `ellmental embed` command has gone on to the end."
+        )
+    return open_dataset(out)
+
+
+def _warn_incomplete(dataset: Dataset) -> None:
+    name, found = dataset.folder.as_posix(), counted(dataset.rows, "row")
+    warning = f"warning: {name} is incomplete ({dataset.incomplete}): only its {found} can be found"
+    if journaled := journaled_rows(dataset.folder):
+        are, they = ("is", "it is") if journaled == 1 else ("are", "they are")
+        warning += (
+            f"; {journaled:,} more {are} in its journal, not lost: {they} found once the same "
+            "`ellmental embed` command has gone on to the end"
+        )
+    click.echo(warning, err=True)
 
 
 def _row(dataset: Dataset, row: int) -> dict[str, Any]:

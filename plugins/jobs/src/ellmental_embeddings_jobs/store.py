@@ -16,6 +16,7 @@ from .dataset.vectors import open_part
 from .document import Failure
 from .held import known_failures, reusable_vectors
 from .journal import Journal
+from .journaled import journaled_rows
 from .keys import text_key
 from .reorder import Reorder
 
@@ -54,13 +55,15 @@ class Store:
         rows: rows that are in parts, or on their way there.
         known: those of them that were there before.
         order: rows that wait for their turn.
+        retried: rows sent now whose texts had failed in an earlier run.
+        recovered: those of them that have a vector now.
     """
 
     def __init__(
         self, target: Target, *, kept: Sequence[Any] = (), retry_failed: bool = False
     ) -> None:
         self.target = target
-        self.rows = self.known = 0
+        self.rows = self.known = self.retried = self.recovered = 0
         self.order = Reorder()
         self._unsafe: deque[int | None] = deque()  # segments of rows that are in no part yet
         self._prefix: Prefix | None = Prefix(target.folder, tuple(item.name for item in kept))
@@ -70,8 +73,9 @@ class Store:
         self.journal = Journal(target.journal)
         self.writer = DatasetWriter(target.folder, target.manifest, kept=kept)
         self.writer.on_part = self._part_is_safe
-        failed = self.journal.failures
-        self._failures = {} if retry_failed else known_failures(target, failed)
+        failures = known_failures(target, self.journal.failures)
+        self._failures = {} if retry_failed else failures
+        self._retrying = frozenset(failures if retry_failed else ())
         self._stored = reusable_vectors(target)
         for left in target.folder.glob(".part-*.tmp"):
             left.unlink()
@@ -133,6 +137,9 @@ class Store:
         self.journal.commit([entry.key for entry in entries], vectors)
         for entry, vector in zip(entries, vectors, strict=True):
             entry.vector, entry.segment = vector, self.journal.segment
+            self.order.settle(entry)
+            self.retried += entry.key in self._retrying
+            self.recovered += entry.key in self._retrying
 
     def fail(self, entry: Entry, reason: str) -> None:
         """Store that a text has failed for good.
@@ -143,6 +150,8 @@ class Store:
         assert entry.piece is not None
         self.journal.fail(entry.key, reason)
         entry.failure = failure_of(entry.piece, reason)
+        self.order.settle(entry)
+        self.retried += entry.key in self._retrying
 
     def advance(self) -> list[Entry]:
         """Write the rows whose turn it is, and return them.
@@ -191,6 +200,12 @@ class Store:
         self.journal.close()
         for stored in self._stored:
             stored.close()
+
+    def journaled(self) -> int:
+        """Finished rows that are kept, and are in no part; asked for once it is stopped."""
+        if len(self.journal) or self.writer.broken:  # not all of them have come by in this run
+            return max(journaled_rows(self.target.folder), self.order.rows)
+        return self.order.rows
 
     def _leave_prefix(self) -> None:
         """The input has another row than the dataset: go on from before that row."""

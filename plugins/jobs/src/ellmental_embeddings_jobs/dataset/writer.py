@@ -39,6 +39,7 @@ class DatasetWriter:
     Attributes:
         on_part: called with a part's rows when it has its name: the first of those that were
             taken and were in no part yet are safe.
+        broken: whether a part could not be written: rows that were taken are in none then.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, *, kept: Sequence[Any] = ()) -> None:
@@ -52,7 +53,7 @@ class DatasetWriter:
         self._pieces: list[Piece] = []
         self._vectors: list[NDArray[np.float32]] = []
         self._bytes = 0
-        self._broken = False
+        self.broken = False
         self._failures = FailureList(folder)
 
     def require(self, space: Space) -> None:
@@ -145,7 +146,7 @@ class DatasetWriter:
         self._write(lambda arrow_schema: row_group(pieces, vectors, arrow_schema))
 
     def _write(self, table: Callable[[Any], Any]) -> None:
-        if self._broken:  # rows are missing before these: the journal has all of them
+        if self.broken:  # rows are missing before these: the journal has all of them
             return
         if self._schema is None:
             assert self._space is not None
@@ -184,6 +185,6 @@ class DatasetWriter:
             yield
         except BaseException:
             self._part = None
-            self._broken = True
+            self.broken = True
             part.discard()
             raise
