@@ -125,6 +125,17 @@ def test_near_miss_of_a_variable_is_warned_of(site: PluginSite) -> None:
     assert "warning: BATCH_SIZES is set; did you mean BATCH_SIZE?" in ran.stderr.splitlines()
 
 
+@pytest.mark.parametrize("command", [("vector", "a"), ("config",)])
+def test_env_that_is_a_folder_is_told_of(site: PluginSite, command: tuple[str, ...]) -> None:
+    """As Docker makes one where the file to mount is missing; the work is done all the same."""
+    folder = site.cwd / ".env"
+    folder.mkdir()
+    ran = site.run(*command, env=TINY)
+    assert ran.returncode == exit_codes.DONE
+    said = f"warning: {folder.resolve()} is a folder: no settings are read from it."
+    assert said in ran.stderr.splitlines()
+
+
 # Pipes and signals
 
 

@@ -14,6 +14,8 @@ from server_vectors import vector_of
 from server_witness import SMALL, leaked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from openai_server import OpenAIServer
 
 WRONG = "sk-proj-qV7nRd2MxZ9aLk4TfGw8BhUy6CsPj3Ne"
@@ -102,3 +104,14 @@ def test_doctor_finds_all_well(server: OpenAIServer) -> None:
     assert found["model"]["found"] == SMALL
     assert found["width"]["found"] == "1536 dimensions"
     assert not leaked(server.key, ran.stdout, ran.stderr)
+
+
+def test_search_with_another_model_names_its_variable(server: OpenAIServer, tmp_path: Path) -> None:
+    """The remedy is what to set, and only what differs: the same generator is not spelt out."""
+    text, out = tmp_path / "a.txt", tmp_path / "out"
+    text.write_text("one\n")
+    assert ellmental(server, "embed", str(text), "-o", str(out)).returncode == 0
+    ran = ellmental(server, "search", str(out), "one", OPENAI_MODEL="text-embedding-ada-002")
+    assert ran.returncode == 1
+    assert f"\nSet OPENAI_MODEL={SMALL}; or embed the sources again" in ran.stderr
+    assert "set OPENAI_TYPE" not in ran.stderr
