@@ -199,8 +199,76 @@ def test_no_text_at_all_is_an_error(ellmental: Run) -> None:
     Path("a.txt").write_text("\n \n")
     ran = ellmental("embed", "a.txt", "-o", "out")
     assert ran.code == 4
-    assert "every line is blank" in ran.err
+    assert "no text in the input: it has no row with one: 2 blank lines." in ran.err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("text\n", "there is no text in the input: it has no row."),
+        (
+            'text\n"never closed\n',
+            "it has no row with one: 1 with a quotation mark left open.",
+        ),
+        ("text,n\n ,1\none\n\n", "it has no row with one: 1 blank, 1 ragged, 1 blank line."),
+    ],
+)
+def test_table_without_a_row_that_can_be_read_ends_the_job(
+    ellmental: Run, content: str, said: str
+) -> None:
+    """No dataset is left of it, and one sentence says what its rows are."""
+    Path("a.csv").write_text(content)
+    ran = ellmental("embed", "a.csv", "-o", "out")
+    assert ran.code == 4
+    assert said in ran.err
+    assert not Path("out").exists()
+
+
+def test_input_without_a_text_leaves_the_dataset_of_before(ellmental: Run) -> None:
+    """What was embedded from an earlier state of the file is not replaced by nothing."""
+    Path("a.csv").write_text("text\none\n")
+    assert ellmental("embed", "a.csv", "-o", "out").code == 0
+    Path("a.csv").write_text("text\n")
+    assert ellmental("embed", "a.csv", "-o", "out").code == 4
+    assert [row["text"] for row in rows("out")] == ["one"]
+    assert not Path("out.new").exists()
+
+
+UNUSABLE = (
+    ("a.csv", b"id,text\n1,fine\n" + b"2, \n" * 4 + b"ragged\n" * 2 + b"3,caf\xe9\n,no id\n"),
+    ("b.jsonl", b'{"id": 1, "text": "x"}\n{"id": 2, "text": null}\n{"id": 3, "text": 7}\n{\n'),
+    ("c.csv", b'id,text\n7,REFUSE\n8,"open\n'),
+)
+
+
+def test_failures_are_counted_by_kind(ellmental: Run) -> None:
+    """Five are shown; of all there is a count by reason, in embed as in plan."""
+    for name, content in UNUSABLE:
+        Path(name).write_bytes(content)
+    names = [name for name, _ in UNUSABLE]
+    kinds = "4 blank, 2 ragged, 1 not UTF-8, 1 without a usable id, 1 without a text, "
+    kinds += "1 not a text, 1 not JSON, "
+    ran = ellmental("plan", *names, "--id", "id")
+    assert ran.err.count("cannot be embedded: ") == 5
+    said = f"{kinds}1 with a quotation mark left open"
+    assert f"... and 7 more cannot be embedded. All: {said}\n" in ran.err
+    ran = ellmental("embed", *names, "--id", "id", "-o", "out")
+    assert ran.err.count("failed: ") == 5
+    said = f"{kinds}1 refused by the generator, 1 with a quotation mark left open"
+    assert f"... and 8 more failed. All: {said}\n" in ran.err
+
+
+def test_ids_that_stand_twice_are_told_once(ellmental: Run) -> None:
+    """How many, and one of them; pieces of one document are no such rows."""
+    Path("a.csv").write_text("lang,text\nde,eins\nen,one two three\nde,zwei\nde,drei\n")
+    ran = ellmental("embed", "a.csv", "--id", "lang", "--split-tokens", "2", "-o", "out")
+    assert ran.code == 0
+    said = "warning: 2 rows have the id of a row before, e.g. 'de': a.csv:2 and a.csv:4. "
+    assert ran.err.count(said) == ran.err.count("warning") == 1
+    Path("b.csv").write_text("lang,text\nde,eins\nen,one two three\n")
+    ran = ellmental("embed", "b.csv", "--id", "lang", "--split-tokens", "2", "-o", "other")
+    assert "warning" not in ran.err
 
 
 def test_bad_input_leaves_nothing_behind(ellmental: Run) -> None:

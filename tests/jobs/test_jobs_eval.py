@@ -156,7 +156,13 @@ def test_texts_without_a_vector_are_told(ellmental: Run, monkeypatch: pytest.Mon
         ("d.txt", "x", "d.txt is not read"),
         ("d.csv", "text_a,text_b,score\nx,y,much", "d.csv:2: 'much' is no number"),
         ("d.csv", "text_a,text_b,score\nx,y,nan", "d.csv:2: 'nan' is no number"),
-        ("d.csv", "text_a,text_b,score\nx,,1", "d.csv:2: text_b is no text"),
+        (
+            "d.csv",
+            "text_a,text_b,score\nx,,1",
+            "d.csv: no pair has both texts: each has a blank cell",
+        ),
+        ("d.csv", "text_a,text_b,score\nx", "d.csv:2: text_b is missing"),
+        ("d.jsonl", '{"kind": "query", "id": 1, "text": " "}', "d.jsonl:1: text is blank"),
         ("d.csv", 'text_a,text_b,score\n"x,y,1', "d.csv is no table"),
         ("d.jsonl", '{"kind": "poem", "id": 1, "text": "x"}', 'd.jsonl:1: "kind" must be'),
         ("d.jsonl", '{"kind": "query", "id": 1, "text": "x"}', "no query has a relevant document"),
@@ -193,6 +199,28 @@ def test_a_blank_document_is_one_that_is_not_found(ellmental: Run) -> None:
     (result,) = json.loads(ran.out)["results"]
     assert result["failed"] == 1
     assert result["scores"]["recall@1"] == 1
+
+
+def test_a_pair_with_a_blank_cell_is_left_out(ellmental: Run) -> None:
+    """The other pairs are scored, and it is told."""
+    pairs = "a b,a c,1\na b,,5\n ,c,5\nx,y,0\na b,a b,3\n"
+    Path("p.csv").write_text("text_a,text_b,score\n" + pairs)
+    ran = ellmental("eval", "p.csv")
+    assert ran.code == 0
+    assert "2 texts without a vector (its pair is left out" in ran.err
+    [result] = results_of(ellmental, "p.csv")
+    assert (result["pairs"], result["failed"]) == (3, 2)
+    assert result["scores"]["Spearman"] == pytest.approx(1)
+
+
+def test_a_dataset_is_no_labelled_data(ellmental: Run) -> None:
+    """It is recognised as what embed wrote, and what eval wants is said."""
+    Path("a.txt").write_text("one\n")
+    assert ellmental("embed", "a.txt", "-o", "out").code == 0
+    ran = ellmental("eval", "out")
+    assert ran.code == 4
+    assert "out is a dataset, as `ellmental embed` writes it" in ran.err
+    assert "text_a, text_b and score" in ran.err
 
 
 def test_data_that_are_not_utf8_or_not_there(ellmental: Run) -> None:

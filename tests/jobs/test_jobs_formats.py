@@ -224,7 +224,7 @@ def test_sqlite_is_read_by_query() -> None:
     [
         (None, "Its tables: reviews"),
         ("select x from reviews", "no such column: x"),
-        ("select id from reviews", "no column 'text'. Its columns: id"),
+        ("select id from reviews", "no column 'text'. Its columns: 'id'"),
         ("delete from reviews", "readonly"),
         ("select body as text from reviews where id = 0", "gives no rows"),
         ("select 1; select 2", "one statement"),

@@ -134,10 +134,11 @@ def test_what_cannot_be_drawn_is_said(
     assert ellmental("map", "gone").code == 4
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
     ran = ellmental("map", out, "--no-open", "--layout", "umap")
-    assert (ran.code, "pip install umap-learn" in ran.err) == (2, True)
+    assert (ran.code, "pip install umap-learn" in ran.err) == (3, True)
     monkeypatch.setitem(__import__("sys").modules, "plotly", None)
     ran = ellmental("map", out, "--no-open")
-    assert ran.code == 2
+    assert ran.code == 3
+    assert "Usage" not in ran.err
     assert "pip install 'ellmental-embeddings-jobs[map]'" in ran.err
 
 

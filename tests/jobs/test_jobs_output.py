@@ -152,9 +152,24 @@ def test_out_that_exists_is_left_alone(ellmental: Run, kind: str) -> None:
     before = names("out") if kind != "file" else []
     ran = ellmental("embed", "a.txt", "-o", "out")
     assert ran.code == 4
+    if kind == "file":
+        assert "out is a file, and not touched. --output names the folder" in ran.err
+        assert "--overwrite" not in ran.err
+        assert Path("out").read_text() == "precious"
+        return
     assert "out exists, and is no dataset" in ran.err
     assert "--overwrite" in ran.err
-    assert kind == "file" or names("out") == before
+    assert names("out") == before
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_source_is_no_place_for_the_dataset(ellmental: Run, more: list[str]) -> None:
+    """A file that is named as both is recognised, and not touched."""
+    Path("a.txt").write_text("one\n")
+    ran = ellmental("embed", "./a.txt", "-o", "a.txt", *more)
+    assert ran.code == 4
+    assert "a.txt is a file, one of your sources, and not touched" in ran.err
+    assert Path("a.txt").read_text() == "one\n"
 
 
 def test_overwrite_replaces_a_dataset(ellmental: Run) -> None:

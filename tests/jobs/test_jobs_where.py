@@ -130,7 +130,7 @@ def test_conditions_on_kept_columns(out: Path, condition: str, lines: list[int])
         ("two words = 'a'", '"two words", "quo""te", größe, "and", "a.b".'),
         ("and = 1", "expected the name of a column at 'and = 1'"),
         ("vector = 1", "there is no column 'vector'"),
-        ("lang = 5", "cannot be compared with 5: give a text in single quotes"),
+        ("lang = 5", "5: it is text (a CSV file has nothing else): give a text in single quotes"),
         ("n = '5'", "the column n cannot be compared with '5': give a number"),
         ("f = TRUE", "the column f cannot be compared with TRUE: give a number"),
         ("good = 1", "cannot be compared with 1: give TRUE or FALSE"),

@@ -60,7 +60,7 @@ def compared(name: str, kind: Any, sign: str, value: str | float) -> Any:
     if found is None:
         shown = f"'{value}'" if isinstance(value, str) else str(value).upper()
         raise click.UsageError(
-            f"--where: the column {name} cannot be compared with {shown}: {_remedy(kind)}."
+            f"--where: the column {name} cannot be compared with {shown}: {_remedy(kind, sign)}."
         )
     return found
 
@@ -138,7 +138,7 @@ def _moment(value: str, kind: Any) -> Any:
     return None
 
 
-def _remedy(kind: Any) -> str:
+def _remedy(kind: Any, sign: str) -> str:
     """What would fit a type."""
     import pyarrow as pa
 
@@ -152,7 +152,13 @@ def _remedy(kind: Any) -> str:
         (types.is_floating, "give a number"),
         (types.is_decimal, "give a number"),
     )
+    if is_text(kind) and sign[0] in "<>" and sign != "<>":
+        return (
+            "it is text, and of texts '10' comes before '4'. For numbers, embed from JSON Lines, "
+            "Parquet or a database, which keep them (a CSV file has only text); or give a text in "
+            "single quotes"
+        )
     if is_text(kind):
-        return "give a text in single quotes"
+        return "it is text (a CSV file has nothing else): give a text in single quotes"
     found = next((said for is_one, said in examples if is_one(kind)), None)
     return found or f"of its type, {kind}, only IS NULL and IS NOT NULL can be asked"

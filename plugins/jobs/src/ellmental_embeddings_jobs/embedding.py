@@ -17,6 +17,7 @@ from .job import Job
 from .journal import OutputLock
 from .naming import counted
 from .prices import price_of
+from .repeated import find_repeated
 from .reporting import say_finished, say_nothing_to_do, say_stopped
 from .store import Store
 from .target import check_output, choose_target
@@ -55,7 +56,7 @@ def run_embed(order: Order, output: Path, *, as_json: bool, export: Export | Non
         KeyboardInterrupt, SystemExit: a signal.
     """
     with OutputLock(output):
-        check_output(output, overwrite=order.overwrite)
+        check_output(output, order.asked.sources, overwrite=order.overwrite)
         sources = open_input(order.asked)
         with load_generator(order.generator) as generator, Interrupts() as interrupts:
             watcher = Watcher(_bytes(sources), events=as_json, price=_price(generator))
@@ -107,6 +108,8 @@ def _run(
         interrupts=interrupts,
     )
     _run_job(job)
+    if order.asked.id_column is not None:
+        _warn_of_repeated_ids(job, order.asked.id_column)
     say_finished(job, generator.name)
     return job.tally.failed == 0
 
@@ -121,6 +124,18 @@ def _run_job(job: Job) -> None:
         raise
     finally:
         job.watcher.clear()
+
+
+def _warn_of_repeated_ids(job: Job, column: str) -> None:
+    target = job.store.target
+    repeated = find_repeated([target.folder / part.name for part in target.manifest.parts], 1)
+    if repeated.rows:
+        have = "row has" if repeated.rows == 1 else "rows have"
+        job.watcher.say(
+            f"warning: {repeated.rows:,} {have} the id of a row before, e.g. "
+            f"{repeated.examples[0]}. `ellmental export` refuses such ids: is {column!r} the "
+            "column of the ids? Without --id a row's id is its place."
+        )
 
 
 def _say_what_with(generator: EmbeddingGenerator, splitter: Splitter, sources: Opened) -> None:

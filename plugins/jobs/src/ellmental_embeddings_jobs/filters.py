@@ -214,7 +214,7 @@ def _token(match: re.Match[str]) -> _Token:
     if kind == "text":
         return _Token("value", spelled[1:-1].replace("''", "'"), place)
     if kind == "quoted":
-        return _Token("name", spelled.replace('""', '"'), place)
+        return _Token("name", spelled.replace('""', '"'), place - 1)  # with its quotation mark
     if kind == "word":
         word = spelled.upper()
         if word in {"TRUE", "FALSE"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from .document import Blank, Failure
 from .errors import FilesError
 from .interrupts import ReadingStopped
 from .keys import text_key
+from .kinds import kind_of, told_kinds
+from .naming import counted
 from .pieces import pieces_of
 from .reading import patient_items
 from .reorder import Entry
@@ -49,7 +52,7 @@ class Tally:
         done: bytes of input that are done with.
         texts: texts that were embedded now.
         tokens: tokens the service counted for them; None where it does not say.
-        first_failures: the first few failures, for people.
+        kinds: how many of ``failed`` are of which kind.
     """
 
     documents: int = 0
@@ -61,7 +64,7 @@ class Tally:
     done: int = 0
     texts: int = 0
     tokens: int | None = 0
-    first_failures: list[Failure] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -97,7 +100,8 @@ class Job:
         the same job goes on from there.
 
         Raises:
-            FilesError: a file cannot be read or written any more, or there is no text at all.
+            FilesError: a file cannot be read or written any more, or no row of the input has a
+                text.
             EmbeddingError: the service as a whole cannot be used.
             KeyboardInterrupt, SystemExit: a signal.
         """
@@ -122,8 +126,13 @@ class Job:
             raise
 
     def _require_text(self) -> None:
-        if not self.tally.rows + len(self.store.order) + self.tally.failed:
-            raise FilesError("there is no text in the input: every line is blank.")
+        if self.tally.documents:
+            return
+        found = [told_kinds(self.tally.kinds)] if self.tally.failed else []
+        if self.tally.blank:
+            found.append(counted(self.tally.blank, "blank line"))
+        why = f"it has no row with one: {', '.join(found)}" if found else "it has no row"
+        raise FilesError(f"there is no text in the input: {why}.")
 
     def _texts(self) -> Iterator[str | None]:
         """Every text that is to be sent, in order; None where it must wait for others first."""
@@ -201,6 +210,7 @@ class Job:
             for entry in self.store.advance():
                 if entry.failure is not None:
                     self._told += 1
+                    self.tally.kinds[kind_of(entry.failure)] += 1
                     self.watcher.failed(entry.failure, self._told)
         # One row that takes long holds those behind it up; finished they are all the same.
         order = self.store.order

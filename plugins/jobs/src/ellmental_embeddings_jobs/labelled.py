@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .dataset import Manifest
+from .dataset.manifest import is_ours
 from .errors import FilesError
 
 if TYPE_CHECKING:
@@ -57,6 +59,11 @@ def read_labelled(path: Path) -> Pairs | Retrieval:
     Raises:
         FilesError: it cannot be read, or is of no known kind; names the file and the line.
     """
+    if path.is_dir() and is_ours(path) and Manifest.read(path) is not None:
+        raise FilesError(
+            f"{path.as_posix()} is a dataset, as `ellmental embed` writes it: vectors without "
+            f"labels. `ellmental eval` embeds labelled texts itself. {_FORMATS}"
+        )
     if path.is_dir():
         return _checked(_beir(path), path)
     rows = list(_rows(path))
@@ -73,10 +80,17 @@ def read_labelled(path: Path) -> Pairs | Retrieval:
 def _pairs(rows: list[Row], path: Path) -> Pairs:
     pairs = Pairs([], [], [])
     for line, row in rows:
-        pairs.one.append(_text(row, "text_a", path, line))
-        pairs.other.append(_text(row, "text_b", path, line))
+        # Real pair files have blank cells: such a pair is left out, as any without a vector.
+        pairs.one.append(_text(row, "text_a", path, line, may_be_blank=True))
+        pairs.other.append(_text(row, "text_b", path, line, may_be_blank=True))
         pairs.scores.append(_number(row.get("score"), path, line))
+    if not any(map(_both, pairs.one, pairs.other)):
+        raise FilesError(f"{path.as_posix()}: no pair has both texts: each has a blank cell.")
     return pairs
+
+
+def _both(one: str, other: str) -> bool:
+    return bool(one and other)
 
 
 def _collection(rows: list[Row], path: Path) -> Retrieval:
@@ -87,8 +101,8 @@ def _collection(rows: list[Row], path: Path) -> Retrieval:
         if texts is None or "id" not in row:
             raise FilesError(f'{_at(path, line)}: "kind" must be document or query, with an "id".')
         # Real corpora hold blank documents: those are not found, as any without a vector.
-        blank = kind == "document" and str(row.get("text", 0)).strip() == ""
-        _add(texts, name, "" if blank else _text(row, "text", path, line), path, line)
+        text = _text(row, "text", path, line, may_be_blank=kind == "document")
+        _add(texts, name, text, path, line)
         if kind == "query":
             relevant = row.get("relevant") or {}
             graded = relevant if isinstance(relevant, dict) else dict.fromkeys(relevant, 1)
@@ -167,11 +181,19 @@ def _object(line: str, path: Path, number: int) -> dict[str, Any]:
     return value
 
 
-def _text(row: dict[str, Any], name: str, path: Path, line: int) -> str:
+def _text(
+    row: dict[str, Any], name: str, path: Path, line: int, *, may_be_blank: bool = False
+) -> str:
+    """A text; "" for a blank one, where that may be."""
     value = row.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise FilesError(f"{_at(path, line)}: {name} is no text.")
-    return value
+    if not isinstance(value, str):
+        problem = "is missing" if value is None else f"is no text but {value!r:.40}"
+        raise FilesError(f"{_at(path, line)}: {name} {problem}.")
+    if value.strip():
+        return value
+    if not may_be_blank:
+        raise FilesError(f"{_at(path, line)}: {name} is blank.")
+    return ""
 
 
 def _number(value: object, path: Path, line: int) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import click
 import numpy as np
+
+from ellmental_embeddings import ConfigurationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def laid_out(vectors: NDArray[np.float32], layout: Layout) -> NDArray[np.float32
         float32, shape (rows, 2).
 
     Raises:
-        click.UsageError: UMAP is asked for and not installed.
+        ConfigurationError: UMAP is asked for and not installed.
     """
     if layout == "umap" and len(vectors) > _NEIGHBOURS:
         return _umap(vectors)
@@ -52,7 +53,7 @@ def _umap(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     try:
         from umap import UMAP
     except ImportError:
-        raise click.UsageError(
+        raise ConfigurationError(
             "--layout umap needs a package more: pip install umap-learn (pca needs none)."
         ) from None
     reducer = UMAP(n_neighbors=_NEIGHBOURS, metric="cosine", random_state=0, n_jobs=1)

@@ -60,7 +60,8 @@ def run_map(asked: Asked) -> None:
 
     Raises:
         FilesError: the dataset cannot be read, or the file not be written.
-        click.UsageError: a column is missing, or a package.
+        click.UsageError: a column is missing.
+        ConfigurationError: a package is not installed.
     """
     _refuse_strangers(asked.output)
     dataset = open_dataset(asked.out)

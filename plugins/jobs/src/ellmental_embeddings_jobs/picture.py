@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
+from ellmental_embeddings import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,12 +88,12 @@ def drawn(points: Points, title: str) -> str:
     """A whole HTML page, its script and data within.
 
     Raises:
-        click.UsageError: Plotly is not installed.
+        ConfigurationError: Plotly is not installed.
     """
     try:
         from plotly import colors, graph_objects
     except ImportError:
-        raise click.UsageError(
+        raise ConfigurationError(
             "`ellmental map` draws with Plotly. Install it with: "
             "pip install 'ellmental-embeddings-jobs[map]'"
         ) from None

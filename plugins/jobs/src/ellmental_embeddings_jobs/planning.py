@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .distinct import Distinct
 from .document import Blank, Document
 from .errors import FilesError
 from .held import Held
+from .kinds import kind_of, told_kinds
 from .pieces import pieces_of
 from .plan_lines import plan_lines
 from .prices import Price, price_of
@@ -62,6 +64,7 @@ class _Reading:
         self.distinct = distinct
         self.to_send = to_send
         self.documents = self.split = self.blank = self.failed = self.texts = 0
+        self.kinds: Counter[str] = Counter()
 
     def texts_to_send(self) -> Iterator[str]:
         for source in self._sources:
@@ -77,6 +80,7 @@ class _Reading:
                 self.blank += 1
             elif not isinstance(item, Document):
                 self.failed += 1
+                self.kinds[kind_of(item)] += 1
                 if self.failed <= _SHOWN:
                     click.echo(f"cannot be embedded: {item.place}: {item.reason}", err=True)
             else:
@@ -107,7 +111,7 @@ def run_plan(order: Order, output: Path | None, *, price: float | None, as_json:
         EmbeddingError: there is no generator, or it cannot plan.
     """
     if output is not None:
-        check_output(output, overwrite=order.overwrite)
+        check_output(output, order.asked.sources, overwrite=order.overwrite)
     sources = open_input(order.asked)
     with load_generator(order.generator) as generator, ExitStack() as opened:
         click.echo(f"generator: {generator.summary}", err=True)
@@ -120,6 +124,9 @@ def run_plan(order: Order, output: Path | None, *, price: float | None, as_json:
         distinct, to_send = (opened.enter_context(Distinct()) for _ in range(2))
         reading = _Reading(sources, splitter, held, distinct, to_send)
         estimate = generator.estimate(reading.texts_to_send())
+        if (more := reading.failed - _SHOWN) > 0:
+            kinds = told_kinds(reading.kinds)
+            click.echo(f"... and {more:,} more cannot be embedded. All: {kinds}", err=True)
         known_price = price_of(generator.name, generator.space.model, price)
         plan = _plan(generator, reading, estimate, known_price)
     if as_json:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from .dataset import Manifest
 from .errors import FilesError
 from .job import Tally
+from .kinds import told_kinds
 from .naming import counted
+from .watching import SHOWN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +103,8 @@ def say_finished(job: Job, generator: str) -> None:
         vanished=vanished,
         complete=True,
     )
+    if (more := tally.failed - SHOWN) > 0:
+        job.watcher.say(f"... and {more:,} more failed. All: {told_kinds(tally.kinds)}")
     split = f" ({tally.split:,} split)" if tally.split else ""
     known = f", {tally.known:,} of them there before" if tally.known else ""
     blank = f", {counted(tally.blank, 'blank line')} passed over" if tally.blank else ""

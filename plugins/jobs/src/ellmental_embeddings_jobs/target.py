@@ -14,6 +14,7 @@ from .dataset.manifest import JOURNAL, is_ours
 from .errors import FilesError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ellmental_embeddings import Space
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["Target", "beside_of", "check_output", "choose_target", "foresee_target"]
 
 
-def check_output(out: Path, *, overwrite: bool) -> None:
+def check_output(out: Path, sources: Sequence[str], *, overwrite: bool) -> None:
     """Refuse an OUT that is there and is no dataset, before anything else is looked at.
+
+    Args:
+        out: what the user named.
+        sources: what is to be read, as it was named.
+        overwrite: whether what is there is to be replaced.
 
     Raises:
         FilesError: saying what stands there and what to do.
@@ -36,12 +42,21 @@ def check_output(out: Path, *, overwrite: bool) -> None:
             )
     if not os.path.lexists(out) or _is_dataset(out):
         return
+    if not out.is_dir():
+        one = (
+            "a file, one of your sources"
+            if str(out) in map(os.path.normpath, sources)
+            else "a file"
+        )
+        raise FilesError(
+            f"{name} is {one}, and not touched. --output names the folder to make: choose another."
+        )
     if not overwrite:
         raise FilesError(
             f"{name} exists, and is no dataset. Choose another --output, or replace an empty "
             "folder with --overwrite."
         )
-    if not out.is_dir() or out.is_symlink() or not is_ours(out):
+    if out.is_symlink() or not is_ours(out):
         raise FilesError(
             f"{name} is not a dataset alone: --overwrite replaces nothing else. "
             "Choose another --output."

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from .job import Tally
     from .prices import Price
 
-__all__ = ["Watcher"]
+__all__ = ["SHOWN", "Watcher"]
 
-_SHOWN = 5
+SHOWN = 5
+"""Failures that people are told of one by one."""
+
 _SECONDS = 1.0  # between two events about progress
 
 
@@ -113,7 +115,7 @@ class Watcher:
 
     def failed(self, failure: Failure, number: int) -> None:
         """Tell of a row without a vector: people of the first few, programs of each."""
-        if number <= _SHOWN:
+        if number <= SHOWN:
             self._bar.say(f"failed: {failure.place}: {failure.reason}")
         self.event(
             "failed",

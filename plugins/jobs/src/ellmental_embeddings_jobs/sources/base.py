@@ -67,7 +67,7 @@ class Columns:
             if name in there:
                 raise Unusable(f"{source} has more than one column {name!r}.")
             raise Unusable(
-                f"{source} has no column {name!r}. Its columns: {', '.join(there)}. "
+                f"{source} has no column {name!r}. Its columns: {', '.join(map(repr, there))}. "
                 f"Choose one with {self.option(name)}."
             )
 

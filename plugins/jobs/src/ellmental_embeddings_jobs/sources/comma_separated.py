@@ -70,11 +70,10 @@ class CsvSource(Source):
         try:
             self.columns.require(self.name, header)
         except Unusable as error:
-            if len(header) == 1 and any(mark in header[0] for mark in ";,\t|"):
-                kind = "commas separate" if self.delimiter == "," else "tabs separate"
-                hint = f" Only {kind} columns: is this another format?"
-                raise Unusable(error.message + hint) from None
-            raise
+            hint = _hint(header[0], self.columns.wanted, self.name) if len(header) == 1 else ""
+            if not hint:
+                raise
+            raise Unusable(f"{error.message.partition(' Choose ')[0]} {hint}") from None
 
 
 class TsvSource(CsvSource):
@@ -82,6 +81,25 @@ class TsvSource(CsvSource):
 
     __slots__ = ()
     delimiter: ClassVar[str] = "\t"
+
+
+_MARKS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "vertical bars"}
+_READ_AS = {"\t": "tsv", ",": "csv"}
+
+
+def _hint(header: str, wanted: list[str], name: str) -> str:
+    """What separates a header that has all columns in one, and the way out; else nothing."""
+    for mark, called in _MARKS.items():
+        if mark not in header:
+            continue
+        fields = next(csv.reader([header], delimiter=mark))
+        has = "; read so, it has that column" if set(wanted) <= set(fields) else ""
+        said = f"It seems to be separated by {called}{has}: "
+        if mark in _READ_AS:
+            return f"{said}say --format {_READ_AS[mark]}."
+        write = f"csv.writer(sys.stdout).writerows(csv.reader(sys.stdin, delimiter='{mark}'))"
+        return f'{said}convert it: python3 -c "import csv, sys; {write}" < {name} > converted.csv'
+    return ""
 
 
 class _Records:

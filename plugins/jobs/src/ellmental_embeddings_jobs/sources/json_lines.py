@@ -74,7 +74,7 @@ class JsonLinesSource(Source):
             if column not in value and column not in self.columns.keep:
                 raise Unusable(
                     f"{self.name} has no column {column!r}: line {number} has "
-                    f"{', '.join(value) or 'none'}. Choose one with "
+                    f"{', '.join(map(repr, value)) or 'none'}. Choose one with "
                     f"{self.columns.option(column)}."
                 )
 

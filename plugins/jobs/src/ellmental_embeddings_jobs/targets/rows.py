@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset.fingerprint import fingerprint
 from ..dataset.vectors import batches, float_vectors, open_part
-from ..distinct import Distinct
 from ..errors import FilesError
+from ..repeated import find_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,10 +21,7 @@ __all__ = ["Rows"]
 
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_ROWS = 4096
-_KEY_ROWS = 65_536
 _NAMED = 3
-_LOOKED_AT = 1000
-"""Hashes that stand twice and are looked at: a few of them are named in the error."""
 
 
 class Rows:
@@ -105,43 +102,14 @@ class Rows:
     def require_unique(self) -> None:
         """Make sure that ``(id, piece)`` tells the rows apart.
 
-        Takes 8 bytes a row, in a temporary file.
-
         Raises:
             FilesError: it does not; names a few rows.
         """
-        try:
-            with Distinct() as distinct:
-                for key, _ in self._keys():
-                    distinct.add(key)
-                repeated = distinct.repeated(_LOOKED_AT)
-        except OSError as error:
-            raise FilesError(f"the temporary folder: {error.strerror or error}") from None
-        if not repeated:
-            return
-        places: dict[str, str] = {}
-        found = []
-        for key, place in self._keys():
-            if Distinct.hash_of(key) not in repeated:
-                continue
-            first = places.setdefault(key, place)
-            if first is not place:
-                found.append(f"  {key.partition(' ')[2]!r}: {first} and {place}")
-                if len(found) == _NAMED:
-                    break
-        if found:
+        repeated = find_repeated(self.dataset.parts, _NAMED)
+        if repeated.rows:
+            found = "\n".join(f"  {one}" for one in repeated.examples)
             raise FilesError(
                 f"{self.dataset.folder.as_posix()} has ids that stand twice, and a target keeps "
-                "one row of each:\n" + "\n".join(found) + "\nEmbed with another --id, or without "
+                f"one row of each:\n{found}\nEmbed with another --id, or without "
                 "one: then a row's id is its place."
             )
-
-    def _keys(self) -> Iterator[tuple[str, str]]:
-        """Each row's key, and the place it is from."""
-        columns = ["id", "piece", "source", "line"]
-        for path in self.dataset.parts:
-            with open_part(path) as file:
-                for batch in batches(file, path, _KEY_ROWS, columns):
-                    values = [batch.column(name).to_pylist() for name in columns]
-                    for one, piece, source, line in zip(*values, strict=True):
-                        yield f"{piece} {one}", f"{source}:{line}"

@@ -1,0 +1,41 @@
+"""Why rows cannot be embedded, by kind: 160 reasons are told as ``100 blank, 60 ragged``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from .document import Failure
+
+__all__ = ["kind_of", "told_kinds"]
+
+_KINDS = (
+    (r"the whole file: ", "whole files"),
+    (r"(line \d+, )?byte offset |a kept column holds bytes that", "not UTF-8"),
+    (r"blank text", "blank"),
+    (r"no text \(null\)|without the column ", "without a text"),
+    (r"\d+ fields? where the header has", "ragged"),
+    (r"a quotation mark that is never closed", "with a quotation mark left open"),
+    (r"no valid CSV", "not CSV"),
+    (r"not JSON", "not JSON"),
+    (r"no usable id", "without a usable id"),
+    (r"(line \d+, )?a line of |longer than ", "too long"),
+    (r"a lone surrogate", "not Unicode"),
+    (r"not a text but |.* where an object or a string is needed", "not a text"),
+)
+
+
+def kind_of(failure: Failure) -> str:
+    """The kind of a failure's reason, in a word or a few."""
+    if failure.piece is not None:
+        return "refused by the generator"
+    found = (kind for start, kind in _KINDS if re.match(start, failure.reason))
+    return next(found, "for other reasons")
+
+
+def told_kinds(kinds: Counter[str]) -> str:
+    """How many of each, the most first: ``100 blank, 40 ragged``."""
+    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
