@@ -44,6 +44,7 @@ ABOUT = """# Fault matrix
 
 Does a vector get lost, doubled or misplaced when a service misbehaves? One command tries:
 
+<!-- not run: takes minutes -->
 ```sh
 python tests/benchmarks/fault_matrix.py                    # 20,000 texts a cell: five minutes
 python tests/benchmarks/fault_matrix.py --texts 100000     # 100,000: some twenty

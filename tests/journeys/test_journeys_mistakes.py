@@ -28,7 +28,7 @@ MISTAKES = [
     ("ellmental embed empty.txt -o out", 4, "empty.txt is empty"),
     ("ellmental embed binary.txt -o out", 4, "binary.txt"),
     ("ellmental embed latin.txt -o out --on-bad stop", 4, "not UTF-8"),
-    ("ellmental embed table.csv --column nope -o out", 4, "Its columns: id, text"),
+    ("ellmental embed table.csv --column nope -o out", 4, "Its columns: 'id', 'text'"),
     ("ellmental embed table.csv -o there", 4, "there exists"),
     ("ellmental embed table.csv -o out --split-tokens 2", 2, "one letter is 3 tokens"),
     ("ellmental search nowhere question", 4, "nowhere"),

@@ -50,7 +50,7 @@ def test_e5_prefixes_can_be_set_in_the_environment(
 ) -> None:
     """The how-to's own lines in a .env file give just that: quotes keep the space at the end."""
     page = HOW_TO.read_text("utf-8").partition("## E5")[2]
-    lines = page.partition("```sh\n")[2].partition("```")[0]
+    lines = page.partition("```ini\n")[2].partition("```")[0]
     Path(".env").write_text(lines, encoding="utf-8")
     generator = load(gradio.url)
     generator.embed(["a cat"])
