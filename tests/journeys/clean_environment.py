@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DISTS", "ROOT", "CleanEnvironment", "build", "copy_tree"]
+__all__ = ["DISTS", "ROOT", "CleanEnvironment", "build", "copy_tree", "lint"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DISTS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
@@ -119,3 +119,16 @@ def _link_third_parties(folder: Path) -> Path:
             if not installed.name.startswith(OURS) and not (folder / installed.name).exists():
                 (folder / installed.name).symlink_to(installed)
     return folder
+
+
+def lint(folder: Path) -> None:
+    """Ruff finds nothing, by the rules of the folder."""
+    for how in (["check"], ["format", "--check"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "ruff", *how, "--no-cache"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tomllib
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from clean_environment import ROOT, CleanEnvironment, build
+from clean_environment import ROOT, CleanEnvironment, build, lint
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -48,19 +47,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
     environment = CleanEnvironment(folder)
     environment.install(*build(ROOT / "core", folder / "wheels"))
     return environment
-
-
-def lint(folder: Path) -> None:
-    """Ruff finds nothing, by the rendered rules."""
-    for how in (["check"], ["format", "--check"]):
-        ran = subprocess.run(
-            [sys.executable, "-m", "ruff", *how, "--no-cache"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.slow

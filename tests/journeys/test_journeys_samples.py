@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
-from clean_environment import ROOT, CleanEnvironment, build
+from clean_environment import ROOT, CleanEnvironment, build, lint
 
 from ellmental_embeddings.cli.bounds import bound_of
 
@@ -51,15 +49,7 @@ def test_sample_is_typed_and_linted(clean: CleanEnvironment, sample: Path) -> No
     """By the rules that the template gives it."""
     typed = clean.run("-m", "mypy", "--cache-dir", str(clean.folder / "mypy"), cwd=sample)
     assert typed.returncode == 0, typed.stdout
-    for how in (["check"], ["format", "--check"]):
-        ran = subprocess.run(
-            [sys.executable, "-m", "ruff", *how, "--no-cache"],
-            cwd=sample,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout
+    lint(sample)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda folder: folder.name)
