@@ -13,6 +13,7 @@ import pytest
 from plugin_site import KEY, PluginSite, link_installed, plugin_code
 
 from ellmental_embeddings.cli import exit_codes
+from ellmental_embeddings.cli.output import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,32 @@ def test_generators_lists_states_and_reasons(site: PluginSite) -> None:
     assert "IMPORT: bad-import is broken: " in ran.stderr
 
 
+def test_generators_says_each_trouble_once(tmp_path: Path, shared: PluginSite) -> None:
+    """Two dists that claim one name share a line, and no label stands twice in a row."""
+    site = PluginSite(tmp_path, shared.plugins.parent / "installed")
+    site.add_tiny()
+    site.add("second-tiny", plugin_code("TINY"), offers=["TINY"])
+    site.add("odd-azure", plugin_code("ODD", variant=("ODD_TYPE", "azure")), offers=["ODD"])
+    said = site.run("generators", env={"TINY_KEY": ""}).stderr
+    assert said.count("both claim TINY") == 1
+    assert said.count("ODD (ODD_TYPE=azure)") == 1
+
+
+def test_a_table_fits_its_terminal() -> None:
+    """The last cells are wrapped beside the others, or below them where too little is left."""
+    rows = [("NAME", "MEANING"), ("A", "many words " * 9), ("LONG", "few")]
+    whole = table(rows)
+    assert [len(line) for line in whole.splitlines()] == [13, 104, 9]
+    beside = table(rows, columns=60).splitlines()
+    assert max(map(len, beside)) <= 60
+    assert beside[0] == "NAME  MEANING"
+    assert beside[2].startswith("      many") or beside[2].startswith("      words")
+    below = table(rows, columns=36).splitlines()
+    assert below[:2] == ["NAME", "    MEANING"]
+    assert max(map(len, below)) <= 36
+    assert " ".join(" ".join(below).split()) == " ".join(whole.split())
+
+
 def test_generators_json(site: PluginSite) -> None:
     """For programs: the same with variables, the key masked."""
     ran = site.run("generators", "--json", env=TINY)
@@ -144,7 +171,8 @@ def test_generators_describes_one(site: PluginSite) -> None:
     """Limits, model and variables of one generator; not ready, it says what is missing."""
     ran = site.run("generators", "tiny", env={"TINY_KEY": ""})
     assert ran.returncode == exit_codes.DONE
-    assert "state:             not ready" in ran.stdout
+    assert "state:      not ready" in ran.stdout
+    assert "not known" not in ran.stdout
     assert "TINY_KEY: Key of your Tiny account." in ran.stdout
     one = json.loads(site.run("generators", "TINY", "--json", env=TINY).stdout)
     assert one["limits"]["items"] == 3
@@ -207,7 +235,8 @@ def test_config_template_round_trip(site: PluginSite) -> None:
     assert "\nTINY_KEY=\n" in made.stdout
     assert "\n#TINY_URL=https://tiny.example\n" in made.stdout
     assert "\n# Where Tiny is. On two lines.\n" in made.stdout
-    assert " One of: error, truncate, average.\n" in made.stdout
+    words = " ".join(made.stdout.replace("\n# ", " ").split())
+    assert " One of: error, truncate, average. " in words
     filled = made.stdout.replace("TINY_KEY=\n", f"TINY_KEY={KEY}\n")
     env_file = site.cwd / ".env"
     uncommented = "".join(
@@ -231,6 +260,7 @@ def test_config_template_names_the_variant(tmp_path: Path, shared: PluginSite) -
     site.add_tiny()
     site.add("odd-azure", plugin_code("ODD", variant=("ODD_TYPE", "azure")), offers=["ODD"])
     made = site.run("config", "--template", env={"EMBEDDING_GENERATOR": "ODD", "ODD_TYPE": "azure"})
+    assert max(map(len, made.stdout.splitlines())) <= 80
     assert "\nEMBEDDING_GENERATOR=ODD\nODD_TYPE=azure\n" in made.stdout
     (site.cwd / ".env").write_text(made.stdout, "utf-8")
     assert site.run("vector", "a", env={"TINY_KEY": KEY}).returncode == exit_codes.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from ellmental_embeddings import (
     ConfigurationError,
@@ -13,6 +14,7 @@ from ellmental_embeddings import (
     installed_generators,
     load_generator,
 )
+from ellmental_embeddings.cli.config import command
 from ellmental_embeddings_openai.address import is_openai, normalised_url
 from ellmental_embeddings_openai.models import canonical, mistaken_name
 
@@ -43,6 +45,25 @@ def test_what_a_server_of_ones_own_does_not_need_is_not_missing(
     assert describe_generator("OPENAI").missing == ("OPENAI_MODEL",)
     (listed,) = [one for one in installed_generators() if one.variant == ("OPENAI_TYPE", "openai")]
     assert listed.missing == ("OPENAI_MODEL",)
+
+
+def test_the_template_begins_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is needed for OpenAI and not for a server of one's own: so the .env asks for it."""
+
+    def asked_for() -> list[str]:
+        said = CliRunner().invoke(command, ["-g", "OPENAI", "--template"]).output
+        return [line for line in said.splitlines() if line.endswith("=") and line[0] != "#"]
+
+    assert sorted(asked_for()) == ["OPENAI_API_KEY=", "OPENAI_MODEL="]
+    monkeypatch.setenv("OPENAI_BASE_URL", LOCAL)
+    assert asked_for() == ["OPENAI_MODEL="]
+
+
+def test_a_summary_has_one_bracket() -> None:
+    """The variant, the model and the width stand together."""
+    with openai(OPENAI_API_KEY=KEY, OPENAI_MODEL="text-embedding-3-small") as generator:
+        expected = "OPENAI (OPENAI_TYPE=openai, text-embedding-3-small, 1536 dimensions)"
+        assert generator.summary == expected
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t"])

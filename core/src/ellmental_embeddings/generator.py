@@ -84,7 +84,9 @@ class EmbeddingGenerator:
         """Which generator and model, in one line: ``LOCAL (all-MiniLM-L6-v2, 384 dimensions)``."""
         space = self.space
         width = f", {space.dimensions} dimensions" if space.dimensions else ""
-        return f"{self.name} ({space.model or 'model not named'}{width})"
+        # A variant has a bracket of its own: OPENAI (OPENAI_TYPE=openai).
+        label = f"{self.name[:-1]}, " if self.name.endswith(")") else f"{self.name} ("
+        return f"{label}{space.model or 'model not named'}{width})"
 
     @property
     def space(self) -> Space:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_COLUMNS = 80
+"""Of a template's comments."""
+
 
 @click.command("config")
 @click.option(
-    "-g", "--generator", "name", help="Show this one's, whatever EMBEDDING_GENERATOR says."
+    "-g",
+    "--generator",
+    "name",
+    metavar="NAME",
+    help="Show this one's, whatever EMBEDDING_GENERATOR says.",
 )
 @click.option("--template", is_flag=True, help="Print an .env file with comments instead.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -72,23 +80,32 @@ def _show(variables: Iterable[Variable], *, as_json: bool) -> None:
 
 
 def _template(status: GeneratorStatus) -> str:
-    """An .env file: required variables to fill in, all others commented out at their default."""
+    """An .env file: what is needed first, to fill in; all else commented out at its default."""
     lines = [
-        f"# Settings of the embedding generator {status.label} ({status.dist} {status.version}).",
-        "# Lines that begin with # are comments; what is commented out has the default shown.",
+        f"# Settings of the embedding generator {status.name}: {status.dist} {status.version}.",
+        "# What begins with # is a comment. A setting in one has the default shown.",
         "",
         f"EMBEDDING_GENERATOR={status.name}",
         *(["=".join(status.variant)] if status.variant else []),
         "",
     ]
     written = {"EMBEDDING_GENERATOR", *(status.variant or ())[:1]}
-    for row in sorted(status.variables, key=lambda row: not row.required):
+    needed = {row.name for row in status.variables if row.required} | set(status.missing)
+    for row in sorted(status.variables, key=lambda row: row.name not in needed):
         if row.name not in written:
-            lines += _template_lines(row)
+            lines += _template_lines(row, needed=row.name in needed)
     return "\n".join(lines)
 
 
-def _template_lines(row: Variable) -> list[str]:
+def _template_lines(row: Variable, *, needed: bool) -> list[str]:
     choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
-    setting = f"{row.name}=" if row.required else f"#{row.name}={row.default or ''}"
-    return [f"# {' '.join(row.meaning.split())}{choices}", setting, ""]
+    setting = f"{row.name}=" if needed else f"#{row.name}={row.default or ''}"
+    meaning = textwrap.fill(
+        f"{' '.join(row.meaning.split())}{choices}",
+        _COLUMNS,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [meaning, setting, ""]

@@ -37,7 +37,11 @@ class _Finding:
 
 @click.command("doctor")
 @click.option(
-    "-g", "--generator", "name", help="Check this one, whatever EMBEDDING_GENERATOR says."
+    "-g",
+    "--generator",
+    "name",
+    metavar="NAME",
+    help="Check this one, whatever EMBEDDING_GENERATOR says.",
 )
 @click.option(
     "--load",
@@ -47,9 +51,10 @@ class _Finding:
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(name: str | None, load: int | None, as_json: bool) -> None:
-    """Check installation and settings, then embed one text for real (a paid call, if it is one).
+    """Check installation and settings, and embed a text for real.
 
-    Broken plugins are reported and do not fail the check, unless the chosen one is broken.
+    That is a paid call where the service bills its calls. Broken plugins are reported and do not
+    fail the check, unless the chosen one is broken.
 
     \b
     Examples:

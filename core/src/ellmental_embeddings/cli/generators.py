@@ -47,13 +47,18 @@ def command(name: str | None, as_json: bool) -> None:
             for status in statuses
         ]
         click.echo(table([("GENERATOR", "STATE", "FROM", "SUMMARY"), *rows]))
-        for status in statuses:
-            for said in filter(None, (status.reason, status.warning)):
-                note(f"\n{status.label}: {said}")
+        for said in dict.fromkeys(line for status in statuses for line in _troubles(status)):
+            note(f"\n{said}")
 
 
 def _as_dict(status: GeneratorStatus) -> dict[str, Any]:
     return asdict(status)
+
+
+def _troubles(status: GeneratorStatus) -> list[str]:
+    """What is amiss, each beginning with the generator's label."""
+    said = filter(None, (status.reason, status.warning))
+    return [one if one.startswith(status.label) else f"{status.label}: {one}" for one in said]
 
 
 def _description(status: GeneratorStatus) -> str:
@@ -62,13 +67,16 @@ def _description(status: GeneratorStatus) -> str:
         ("summary", status.summary),
         ("from", f"{status.dist} {status.version}"),
         ("state", status.state),
-        ("model", status.model.name or "not known yet"),
-        ("revision", status.model.revision or "not known"),
-        ("dimensions", _or_unknown(status.model.dimensions)),
-        ("texts a request", _or_unknown(status.limits.items)),
-        ("tokens a request", _or_unknown(status.limits.tokens)),
-        ("tokens a text", _or_unknown(status.limits.tokens_per_text)),
     ]
+    if status.state == "ready":  # else its backend, which says all this, was not made
+        facts += [
+            ("model", status.model.name or "not known yet"),
+            ("revision", status.model.revision or "not known"),
+            ("dimensions", _or_unknown(status.model.dimensions)),
+            ("texts a request", _or_unknown(status.limits.items)),
+            ("tokens a request", _or_unknown(status.limits.tokens)),
+            ("tokens a text", _or_unknown(status.limits.tokens_per_text)),
+        ]
     variables = [
         (row.name, "required" if row.required else f"default: {row.default or 'none'}", row.meaning)
         for row in status.variables

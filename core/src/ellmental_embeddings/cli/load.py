@@ -68,15 +68,20 @@ class Load:
         """For people: (what, found)."""
         percentiles = ", ".join(f"{name} {value:.3f} s" for name, value in self.latency.items())
         sent = f"{_counted(self.texts, 'text')} in {_counted(self.requests, 'request')}"
-        sent += f", {self.seconds:.1f} s"
+        sent += f", {self.seconds:.{1 if self.seconds >= 1 else 3}f} s"
         for number, what in ((self.retries, "sent again"), (self.failed, "texts failed")):
             sent += f", {number} {what}" if number else ""
         rate = f"{self.texts_per_second:,.1f} texts/s, {self.requests_per_second:,.1f} requests/s"
         if self.tokens_per_second is not None:
             rate += f", {self.tokens_per_second * 60:,.0f} tokens/min"
-        if not self.start_left_out:
-            rate += ", its start included: give --load more texts for what can be sustained"
-        lines = [("load", sent), ("latency", percentiles), ("sustained", rate)]
+        lines = [("load", sent), ("latency", percentiles)]
+        if self.start_left_out:
+            lines.append(("sustained", rate))
+        else:
+            lines += [
+                ("rate, its start included", rate),
+                ("sustained", "not known: give --load more texts"),
+            ]
         limits = [
             f"{self.pace[f'{kind}_limit']:,} {kind}"
             for kind in ("requests", "tokens")

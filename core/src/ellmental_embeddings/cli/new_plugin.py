@@ -33,18 +33,30 @@ OF_THE_CORE = {"batch", "embedding", "embeddings", "embeddings-generation"}
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), help="Asks a service, or makes vectors itself.")
-@click.option("--license", "license_", type=click.Choice(LICENSES, case_sensitive=False))
-@click.option("--author", help="Named in pyproject.toml and the licence; default: git's user.name.")
+@click.option(
+    "--license",
+    "license_",
+    type=click.Choice(LICENSES, case_sensitive=False),
+    help="Whose text is written into LICENSE.",
+)
+@click.option(
+    "--author",
+    metavar="NAME",
+    help="Named in pyproject.toml and the licence.  [default: git's user.name]",
+)
 @click.option(
     "-o",
     "--output",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="The folder to write; default: ellmental-embeddings-NAME, here.",
+    help="Where to write it.  [default: ellmental-embeddings-NAME, here]",
 )
 def command(
     name: str, kind: str | None, license_: str | None, author: str | None, output: Path | None
 ) -> None:
-    """Write a plugin with a generator called NAME: code, contract test, README, CI, licence.
+    """Write a plugin with a generator called NAME.
+
+    It is a package ready to publish: code, contract test, README, CI, licence.
 
     On a terminal what is not given is asked for; elsewhere it is http, Apache-2.0, and the author
     that git knows.
@@ -82,9 +94,10 @@ def command(
 def _checked(given: str) -> str:
     name = given.strip().lower().replace("_", "-").removeprefix("ellmental-embeddings-")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        near = re.sub("[^a-z0-9]+", "-", name).strip("-0123456789") or "acme"
         raise click.BadParameter(
             f"{given!r} makes no name of a variable and of a package: give ASCII letters, digits "
-            "and single hyphens, with a letter first, e.g. acme or acme-large.",
+            f"and single hyphens, with a letter first, e.g. {near}.",
             param_hint="NAME",
         )
     if len(name) > LONGEST:

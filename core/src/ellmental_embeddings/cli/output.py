@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -11,22 +14,49 @@ if TYPE_CHECKING:
 
 __all__ = ["note", "table"]
 
+_NARROWEST = 32
+"""Characters that the last column needs beside the others; with fewer it goes below them."""
+
 
 def note(message: str) -> None:
     """Say something that is not data, on stderr."""
     click.echo(message, err=True)
 
 
-def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
-    """Rows as aligned columns; the last one is as long as it is."""
+def table(rows: Iterable[Sequence[str]], *, indent: str = "", columns: int | None = None) -> str:
+    """Rows as aligned columns.
+
+    Args:
+        rows: cells; all rows have as many.
+        indent: what each line begins with.
+        columns: most characters of a line, which the last cells are wrapped for. By default the
+            terminal's; where stdout is none there is no limit, so that ``grep`` finds whole rows.
+    """
     cells = [list(row) for row in rows]
     if not cells:
         return ""
+    if columns is None and sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
-    return "\n".join(
-        indent
-        + "  ".join(
-            [cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + row[-1:]
-        ).rstrip()
+    heads = [
+        indent + "".join(f"{cell:{width}}  " for cell, width in zip(row, widths, strict=False))
         for row in cells
-    )
+    ]
+    longest = max(len(row[-1]) for row in cells)
+    if columns is None or len(heads[0]) + longest <= columns:
+        lines = [head + row[-1] for head, row in zip(heads, cells, strict=True)]
+    else:
+        beside = columns - len(heads[0]) >= _NARROWEST
+        margin = " " * len(heads[0]) if beside else f"{indent}    "
+        lines = []
+        for head, row in zip(heads, cells, strict=True):
+            last = textwrap.fill(
+                row[-1],
+                max(columns, len(margin) + _NARROWEST),
+                initial_indent=margin,
+                subsequent_indent=margin,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            lines.append(head + last[len(margin) :] if beside else f"{head.rstrip()}\n{last}")
+    return "\n".join(line.rstrip() for line in lines)

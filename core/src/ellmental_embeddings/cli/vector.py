@@ -25,7 +25,13 @@ _NO_TEXT = 'No text given. Try: ellmental vector "a text"'
 
 @click.command("vector")
 @click.argument("texts", nargs=-1, metavar="TEXT...")
-@click.option("-g", "--generator", "name", help="Use this one, whatever EMBEDDING_GENERATOR says.")
+@click.option(
+    "-g",
+    "--generator",
+    "name",
+    metavar="NAME",
+    help="Use this one, whatever EMBEDDING_GENERATOR says.",
+)
 @click.option(
     "--role",
     type=click.Choice(["document", "query"]),

@@ -21,7 +21,7 @@ def ellmental_generators() -> list[GeneratorSpec]:
         ),
         GeneratorSpec(
             name="SPACES_INSTRUCT",
-            summary="the same for models that are told an instruction beside each text",
+            summary="a Hugging Face Space whose model is told an instruction beside each text",
             settings=f"{_PACKAGE}.settings:SpacesSettings",
             backend=f"{_PACKAGE}.backend:SpacesInstructBackend",
         ),
