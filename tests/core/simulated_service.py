@@ -28,12 +28,17 @@ Kind = Literal["bucket", "fixed", "sliding"]
 
 
 class Budget:
-    """So much per window, counted as services count."""
+    """So much per window, counted as services count.
+
+    Attributes:
+        second: when its second window begins, of those that are seen whole.
+    """
 
     def __init__(self, kind: Kind, limit: int, window: float = 60.0, phase: float = 0.0) -> None:
         self.kind, self.limit, self.window = kind, limit, window
         self._left, self._at = float(limit), 0.0
         self._ends = window - phase
+        self.second = window + self._ends if kind == "fixed" else window
         self._log: deque[tuple[float, int]] = deque()
 
     def change(self, limit: int) -> None:

@@ -177,18 +177,18 @@ class Told:
         if self._first_heard is None:
             self._first_heard = now
         self._recognise(left, reset)
-        if refused and not changed and left < mark.amount <= (self.left or 0):
+        # What has come back since it was sent need not have been back then. (What a bucket has
+        # gained since then is in its next answer, and here it would be counted too early.)
+        since = 0.0 if self.rate is not None else self._freed - mark.freed
+        if refused and not changed and left < mark.amount <= (self.left or 0) - since:
             # Something seemed to be left: it comes back later than the service says.
             self.rate = self._whole = None
             self._seen.clear()
             self._stretch = min(self._stretch * 2, max(1.0, _USUAL_WINDOW / self.window))
         elif not refused:
             self._stretch = max(1.0, self._stretch * 0.99)
-        # Nothing beyond what was sent and not back before this request was can be missing in it,
-        # and what has come back since it was sent need not have been back then. (What a bucket
-        # has gained since then is in its next answer, and here it would be counted too early.)
+        # Nothing beyond what was sent and not back before this request was can be missing in it.
         uncounted = max(0.0, self._out.sent - mark.before - mark.amount)
-        since = 0.0 if refused or self.rate is not None else self._freed - mark.freed
         self._correct(left + since, left - uncounted, now)
         if reset is not None and not refused:
             counted = min(now, mark.at + self._lag)
