@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,34 @@ def test_closed_workers_end_and_start_again() -> None:
     assert not thread.is_alive()
     assert workers.map(str, [7]) == ["7"]
     workers.close()
+
+
+def test_workers_that_are_closed_while_they_are_given_work() -> None:
+    """The work is done all the same: a thread that is dismissed first would leave it undone."""
+    workers, closed = Workers(1), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        workers.close()
+        closed.set()
+        yield 2
+
+    workers.map(str, [0])
+    done: list[list[str]] = []
+    call = threading.Thread(target=lambda: done.append(workers.map(str, items())), daemon=True)
+    call.start()
+    call.join(10)
+    assert closed.is_set()
+    assert done == [["1", "2"]]
+    workers.close()
+
+
+def test_workers_that_nobody_closes_end_all_the_same() -> None:
+    """A call under way when its generator is closed starts them anew: closed as they were."""
+    workers = Workers(2)
+    workers.close()
+    thread = workers.map(lambda _: threading.current_thread(), [0])[0]
+    del workers
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import tiktoken
 import tiktoken_ext  # type: ignore[import-untyped]
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
 from ellmental_embeddings import ConfigurationError, EmbeddingGenerator, load_generator
@@ -80,6 +82,25 @@ def test_with_the_vocabulary(text: str, number: int) -> None:
 def test_special_tokens_in_a_text_are_text() -> None:
     """A text that spells one is counted as the service counts it: letter by letter, no error."""
     assert (count("<|endoftext|>") or 0) > 1
+
+
+@pytest.mark.usefixtures("vocabulary")
+def test_a_megabyte_of_blanks_is_counted() -> None:
+    """The regular expressions of tiktoken give up there with what is no Exception."""
+    assert count("a" + " " * 1_000_000 + "b") == 1 + 7_813 + 1
+
+
+@pytest.mark.usefixtures("vocabulary")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(st.sampled_from(" \t\n\r\x1c\xa0\u2028ab1!,'")))
+def test_cutting_at_gaps_changes_no_count(text: str) -> None:
+    """Whatever stands around a gap, its parts have as many tokens as the whole."""
+    exact = tokens.counter()
+    assert exact is not None
+    whole = exact(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_LONG_GAP", tokens._gaps(2))
+        assert exact(text) == whole
 
 
 @pytest.mark.parametrize("content", [None, b"damaged"])

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["VOCABULARY", "VOCABULARY_SHA256", "counter", "missing"]
 
@@ -24,6 +25,20 @@ VOCABULARY = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 
 VOCABULARY_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 """What tiktoken expects of the file; another one makes it download again."""
+
+
+_BLANK = r" \t\v\f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""White space as tiktoken's expressions know it (Python's has four more), but for line ends."""
+
+
+def _gaps(least: int) -> re.Pattern[str]:
+    """Blanks in a row, so many at least, with something after them that is none."""
+    return re.compile(rf"(?<![{_BLANK}])[{_BLANK}]{{{least},}}+(?=[^{_BLANK}\r\n])")
+
+
+_LONG_GAP = _gaps(100_000)
+"""tiktoken steps back over such a gap one by one. After some 999,000 steps its stack is full, and
+it ends in a panic, which is no Exception: one text would end the whole call."""
 
 
 @cache
@@ -37,7 +52,20 @@ def counter() -> Callable[[str], int] | None:
         encoding = tiktoken.get_encoding("cl100k_base")
     except Exception:  # noqa: BLE001 - it is an optional help, whatever is wrong with it
         return None
-    return lambda text: len(encoding.encode_ordinary(text))
+    return lambda text: sum(len(encoding.encode_ordinary(part)) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A text without long gaps, cut where no token goes across: before a gap, and in its end.
+
+    All of a gap but its last blank is one piece to the encoding, as it is at a text's end.
+    """
+    start = 0
+    for gap in _LONG_GAP.finditer(text):
+        for end in (gap.start(), gap.end() - 1):
+            yield text[start:end]
+            start = end
+    yield text[start:]
 
 
 def missing() -> str:
