@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TEXTS = ["Paris is the capital of France.", "naïve café", "It rains."]
 MODULES = ["Transformer", "Pooling", "Normalize"]
+VOCABULARY = BUILTIN_VOCABULARY.read_text(encoding="utf-8")
 
 
 def write_json(path: Path, content: object) -> None:
@@ -83,6 +84,8 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(folder / "1_Pooling" / "config.json", {"pooling_mode_mean_tokens": True})
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": 256})
     write_json(folder / "tokenizer_config.json", {"do_lower_case": True})
+    prompts = {"prompts": {"query": "query: "}, "default_prompt_name": None}
+    write_json(folder / "config_sentence_transformers.json", prompts)
     shutil.copy(BUILTIN_VOCABULARY, folder / "vocab.txt")
     write_safetensors(folder / "model.safetensors")
     return folder
@@ -199,7 +202,7 @@ def text(name: str, content: str) -> Callable[[Path], None]:
 
     def write(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
-        (folder / name).write_text(content)
+        (folder / name).write_text(content, encoding="utf-8")
 
     return write
 
@@ -220,6 +223,7 @@ def text(name: str, content: str) -> Callable[[Path], None]:
         (put("config.json", num_attention_heads=7), "num_attention_heads does not divide"),
         (put("config.json", layer_norm_eps="tiny"), "layer_norm_eps is 'tiny'"),
         (put("sentence_bert_config.json", max_seq_length=-1), "max_seq_length is -1"),
+        (put("config_sentence_transformers.json", default_prompt_name="query"), "puts 'query: '"),
         (put("tokenizer_config.json", strip_accents=False), "strip_accents"),
         (put("tokenizer_config.json", tokenize_chinese_chars=False), "tokenize_chinese_chars"),
         (put("1_Pooling/config.json", pooling_mode_max_tokens=True), "pooling_mode_max_tokens"),
@@ -247,6 +251,12 @@ def test_unsupported_folder_is_refused(
     assert "unset LOCAL_MODEL" in str(caught.value)
 
 
+def many_positions(folder: Path) -> None:
+    """Files that promise longer texts than the weights are for."""
+    put("config.json", max_position_embeddings=2048)(folder)
+    put("sentence_bert_config.json", max_seq_length=1024)(folder)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -254,6 +264,8 @@ def test_unsupported_folder_is_refused(
         (put("config.json", num_hidden_layers=7), r"holds no encoder\.layer\.6\."),
         (put("config.json", hidden_size=768), "384 wide"),
         (text("vocab.txt", "a\nb\n"), r"vocab.txt has no \[CLS\]"),
+        (text("vocab.txt", f"{VOCABULARY}zyxwvuts\n\n"), "30523 word pieces in the vocabulary"),
+        (many_positions, "1024 pieces in a text, the weights have 512"),
     ],
 )
 def test_damaged_content_is_told_when_read(

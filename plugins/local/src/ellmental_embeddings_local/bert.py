@@ -84,6 +84,11 @@ class Bert:
         """Width of the hidden states and of the vectors."""
         return int(self.positions.shape[1])
 
+    @property
+    def vocabulary(self) -> int:
+        """Word pieces it has a row for."""
+        return len(self.words.values if isinstance(self.words, Quantised) else self.words)
+
     @classmethod
     def from_tensors(cls, tensors: Tensors, shape: Shape) -> Bert:
         """Take a checkpoint's tensors, under their PyTorch names with or without a prefix.

@@ -9,8 +9,9 @@
     modules.json                  what follows the transformer: pooling, normalisation
     1_Pooling/config.json         mean or cls
     sentence_bert_config.json     longest text
+    config_sentence_transformers.json   whether a prompt stands before every text: refused
 
-The last four may be missing; sentence-transformers' own defaults hold then. Whatever would
+The last five may be missing; sentence-transformers' own defaults hold then. Whatever would
 change the vectors and is not supported is refused, never ignored.
 """
 
@@ -63,6 +64,7 @@ class _Folder:
 
     def model(self, name: str) -> LocalModel:
         self._check_architecture()
+        self._check_prompt()
         weights, vocabulary = self._find(_WEIGHTS), self._find(_VOCABULARIES)
         pooling, normalise = self._pooling()
         lowercase = self._lowercase()
@@ -78,7 +80,13 @@ class _Folder:
             ),
             tokenizer=lambda: self._tokenizer(vocabulary, lowercase=lowercase),
             encoder=lambda: Encoder(
-                self._bert(weights, shape), pooling=pooling, normalise=normalise
+                self._fitting(
+                    self._bert(weights, shape),
+                    tokens,
+                    self._tokenizer(vocabulary, lowercase=lowercase),
+                ),
+                pooling=pooling,
+                normalise=normalise,
             ),
         )
 
@@ -129,6 +137,16 @@ class _Folder:
                 raise self._refused(
                     f"config.json: {key} is {self._config.get(key)!r}, not supported"
                 )
+
+    def _check_prompt(self) -> None:
+        config = self._json("config_sentence_transformers.json")
+        prompts, name = config.get("prompts"), config.get("default_prompt_name")
+        if name and isinstance(prompts, dict) and (prompt := prompts.get(name)):
+            raise self._refused(
+                f"config_sentence_transformers.json: default_prompt_name puts {prompt!r} before "
+                "every text. Take that line out, and set EMBEDDING_DOCUMENT_INSTRUCTION and "
+                "EMBEDDING_QUERY_INSTRUCTION to what the model wants"
+            )
 
     def _shape(self) -> Shape:
         epsilon = self._config.get("layer_norm_eps", 1e-12)
@@ -207,6 +225,16 @@ class _Folder:
             raise self._refused(f"{file.name} cannot be used: {error}") from None
         if bert.width != self._number("hidden_size"):
             raise self._refused(f"{file.name} is {bert.width} wide, config.json says otherwise")
+        return bert
+
+    def _fitting(self, bert: Bert, tokens: int, tokenizer: WordPiece) -> Bert:
+        """The weights, if they have a row for all that a text may hold."""
+        for what, most, rows in (
+            ("pieces in a text", tokens, len(bert.positions)),
+            ("word pieces in the vocabulary", tokenizer.size, bert.vocabulary),
+        ):
+            if most > rows:
+                raise self._refused(f"there may be {most} {what}, the weights have {rows}")
         return bert
 
 

@@ -80,6 +80,9 @@ class WordPiece:
         lowercase: whether the model is an uncased one.
         strip_accents: whether accents are dropped; None means as ``lowercase`` says.
 
+    Attributes:
+        size: one more than the largest id; that of a blank line does not count.
+
     Raises:
         KeyError: when the vocabulary has no ``[CLS]``, ``[SEP]`` or ``[UNK]``.
     """
@@ -96,6 +99,7 @@ class WordPiece:
         self._starts = {p: i for p, i in vocabulary.items() if not p.startswith("##")}
         self._rests = {p[2:]: i for p, i in vocabulary.items() if p.startswith("##")}
         self._longest = max(map(len, vocabulary))
+        self.size = 1 + max(i for p, i in vocabulary.items() if p)
         self._lowercase = lowercase
         self._strip_accents = lowercase if strip_accents is None else strip_accents
         self._cleaned = _Cleaned()
