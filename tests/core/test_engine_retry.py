@@ -101,5 +101,6 @@ def test_giving_up_keeps_the_kind_and_says_why() -> None:
     assert isinstance(step, GiveUp)
     assert isinstance(step.error, Unavailable)
     assert str(step.error) == (
-        "503 from the gateway. Gave up after 9 tries in 300.0 s (EMBEDDING_DEADLINE=300)."
+        "503 from the gateway. Gave up after 9 tries in 300.0 s: the next would "
+        "come after EMBEDDING_DEADLINE=300."
     )

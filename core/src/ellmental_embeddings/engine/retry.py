@@ -158,7 +158,7 @@ def _wait(
     tries = "1 try" if attempt.tries == 1 else f"{attempt.tries} tries"
     return GiveUp(
         type(error)(
-            f"{str(error).rstrip('.')}.{said} Gave up after {tries} in {attempt.spent:.1f} s "
-            f"(EMBEDDING_DEADLINE={attempt.deadline:g})."
+            f"{str(error).rstrip('.')}.{said} Gave up after {tries} in {attempt.spent:.1f} s: the "
+            f"next would come after EMBEDDING_DEADLINE={attempt.deadline:g}."
         )
     )
