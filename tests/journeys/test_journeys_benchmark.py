@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_a_wrong_vector_is_noticed() -> None:
         numbered.check(changed, 300, 8)
     with pytest.raises(SystemExit, match="299 vectors"):
         numbered.check(rows[:-1], 300, 8)
+
+
+def test_the_failures_of_the_comparison_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of answers out of order the SDK's rows are wrong, and ours are not."""
+    monkeypatch.syspath_prepend(str(PEERS))
+    failing, failures = import_module("failing_service"), import_module("failures")
+    monkeypatch.setattr(failures, "environment", lambda _: sys.executable)
+    numbers = [failing.number_of(text) for text in failures.TEXTS]
+    assert failures.run("openai", "order", failures.TEXTS)[0]["rows"] != numbers
+    assert failures.run("ours", "order", failures.TEXTS)[0]["rows"] == numbers

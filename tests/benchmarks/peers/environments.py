@@ -25,9 +25,11 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "langchain": ("langchain-openai", "numpy"),
     "litellm": ("litellm", "numpy"),
     "llama-index": ("llama-index-embeddings-openai", "numpy"),
+    "haystack": ("haystack-ai",),
+    "llm": ("llm",),
     "chart": ("matplotlib",),
 }
-"""What is installed for each; ``chart`` is what draws."""
+"""What is installed for each; ``chart`` draws; haystack and llm are for ``failures/``."""
 
 
 def environment(client: str, *, refresh: bool = False) -> Path:
