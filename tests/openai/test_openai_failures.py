@@ -296,6 +296,19 @@ def test_odd_refusals_are_still_refusals(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"error": None, "message": "no such door"},
+        {"error": True, "message": "no such door"},
+        {"success": False, "errors": [{"code": 7003, "message": "no such door"}]},
+    ],
+)
+def test_words_are_told_wherever_they_stand(body: Any) -> None:
+    """A refusal without a word leaves its reader with a status."""
+    assert "no such door" in str(refused(400, body))
+
+
+@pytest.mark.parametrize(
     "loc", [["body", "input", 2], ["inputs", 2], ["body", "input", "list[list[int]]", 2, 0]]
 )
 def test_a_place_that_fastapi_names(loc: list[Any]) -> None:

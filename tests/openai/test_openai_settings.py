@@ -274,3 +274,20 @@ def test_a_host_that_none_can_have(url: str) -> None:
     """It is refused by name before a text could be blamed for it."""
     with pytest.raises(ValueError, match=r"host|control"):
         normalised_url(url)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SSL_CERT_FILE", "nowhere.pem"),
+        ("HTTPS_PROXY", "foo://127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://[::1"),
+    ],
+)
+def test_an_environment_that_allows_no_connection(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificates that are not there, or an odd proxy, are no fault of the plugin's."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE.*HTTPS_PROXY"):
+        openai(OPENAI_API_KEY=KEY, OPENAI_MODEL="text-embedding-3-small")

@@ -135,7 +135,12 @@ def test_no_error_and_no_log_line_shows_the_key(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("SSL_CERT_FILE", "nowhere.pem"), ("HTTPS_PROXY", "foo://127.0.0.1:1")],
+    [
+        ("SSL_CERT_FILE", "nowhere.pem"),
+        ("HTTPS_PROXY", "foo://127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://[::1"),
+        ("NO_PROXY", "[::1"),
+    ],
 )
 def test_an_environment_that_allows_no_connection(
     variable: str, value: str, load: Load, monkeypatch: pytest.MonkeyPatch

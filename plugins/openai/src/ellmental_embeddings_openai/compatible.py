@@ -69,7 +69,8 @@ class CompatibleBackend(Backend):
     Settings that inherit from CompatibleSettings win over both ``limits`` and ``measure``.
 
     Raises:
-        ConfigurationError: when OPENAI_MAX_TEXT_TOKENS is set and tokens cannot be counted.
+        ConfigurationError: when OPENAI_MAX_TEXT_TOKENS is set and tokens cannot be counted, or
+            what the environment says of certificates or proxies cannot be used.
     """
 
     names_model: ClassVar[bool] = True
@@ -90,7 +91,7 @@ class CompatibleBackend(Backend):
         self._form = Form.of(endpoint)
         # Here, not with the first request: importing the SDK takes a second, which would count
         # against EMBEDDING_TIMEOUT and hold up the event loop.
-        self._client = Client(
+        self._client = _connected(
             endpoint, timeout=settings.embedding_timeout, is_timed=not self.keeps_timeout
         )
         self._sent: tuple[dict[str, str], dict[str, str]] | None = None
@@ -236,6 +237,19 @@ class CompatibleBackend(Backend):
         self.model = replace(self.model, name=name)
         if name in OPENAI_MODELS and self.model.normalised is None and _is_unit(answer.vectors):
             self.model = replace(self.model, normalised=True)
+
+
+def _connected(endpoint: Endpoint, *, timeout: float, is_timed: bool) -> Client:
+    """The client; what it takes from the environment may be wrong."""
+    from httpx2 import InvalidURL
+
+    try:
+        return Client(endpoint, timeout=timeout, is_timed=is_timed)
+    except (OSError, ValueError, InvalidURL) as error:
+        raise ConfigurationError(
+            f"no connection can be set up: {str(error).rstrip('.')}. Check SSL_CERT_FILE, "
+            "SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."
+        ) from None
 
 
 def _limits_of(settings: CompatibleSettings, known: Limits) -> Limits:

@@ -77,7 +77,8 @@ def heard(status: int, headers: Mapping[str, str], content: bytes) -> Said:
 
 def _of_body(status: int, headers: Mapping[str, str], body: Any) -> Said:
     inner = _inner(body)
-    message = " ".join(str(inner.get("message") or "")[:_READ].split())
+    words = inner.get("message") or (json.dumps(body) if body else "")  # better odd than silent
+    message = " ".join(str(words)[:_READ].split())
     named = (inner.get("code") or inner.get("statusCode"), inner.get("type"))
     codes = tuple(str(value).lower() for value in named if value)
     index = inner.get("index")
@@ -102,7 +103,9 @@ def _inner(body: Any) -> dict[str, Any]:
     """
     if not isinstance(body, dict):
         return {"message": body if isinstance(body, str) else json.dumps(body)}
-    inner = body.get("error", body)
+    inner = body.get("error")
+    if not inner or not isinstance(inner, (dict, list, str)):  # absent, null, or only a sign
+        inner = body
     if isinstance(inner, dict):
         deeper = inner.get("innererror")
         if isinstance(deeper, dict) and not inner.get("message"):

@@ -83,10 +83,11 @@ class Wire:
                 follow_redirects=False,
                 headers={"user-agent": "ellmental-embeddings-spaces"},
             )
-        except (ImportError, OSError, ValueError) as error:  # what the environment says of it
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            # What the environment says of certificates and proxies.
             raise ConfigurationError(
                 f"no connection can be set up: {str(error).rstrip('.')}. Check SSL_CERT_FILE, "
-                "SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY."
+                "SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."
             ) from None
 
     def site(self, root: str, headers: Mapping[str, str] | None = None) -> Site:
