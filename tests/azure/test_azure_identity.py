@@ -255,7 +255,7 @@ class _Flaky(_Credential):
 def test_a_token_that_cannot_be_renewed_yet_is_used_to_its_end(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each request tries again, one at a time; the call fails when the token has expired."""
+    """It is tried again beside the requests, once at a time; without a good one these fail."""
     credential = _Flaky(lifetime=3600, delay=0.02)
     now, clock = time.time(), [0.0]
     monkeypatch.setattr("ellmental_embeddings_azure.tokens.time.time", lambda: now + clock[0])
@@ -264,10 +264,11 @@ def test_a_token_that_cannot_be_renewed_yet_is_used_to_its_end(
         source = TokenSource("scope", lambda: credential)
         assert await source.token() == "token-1"
         credential.error, clock[0] = error, 3400
-        assert set(await asyncio.gather(*(source.token() for _ in range(50)))) == {"token-1"}
-        assert credential.asked == 2
-        assert await source.token() == "token-1"
-        assert credential.asked == 3
+        for asked in (2, 3):
+            assert set(await asyncio.gather(*(source.token() for _ in range(50)))) == {"token-1"}
+            assert source._fetching is not None
+            await asyncio.wait({source._fetching})
+            assert credential.asked == asked
         clock[0] = 3601
         with pytest.raises(EmbeddingError):
             await source.token()
@@ -276,6 +277,46 @@ def test_a_token_that_cannot_be_renewed_yet_is_used_to_its_end(
 
     asyncio.run(scenario())
     assert credential.most_at_once == 1
+
+
+class _Hanging(_Credential):
+    """A credential whose second answer hangs until it is released."""
+
+    def __init__(self, lifetime: float) -> None:
+        super().__init__(lifetime)
+        self.released, self.is_closed = threading.Event(), False
+
+    def get_token(self, *scopes: str) -> Any:
+        assert self.asked == 0 or self.released.wait(30)
+        assert not self.is_closed, "closed while it is asked"
+        return super().get_token(*scopes)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_renewal_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token is good until its end; refused meanwhile, it is had anew from elsewhere."""
+    credentials = [_Hanging(3600), _Hanging(7200)]
+    made, now, clock = iter(credentials), time.time(), [0.0]
+    monkeypatch.setattr("ellmental_embeddings_azure.tokens.time.time", lambda: now + clock[0])
+
+    async def scenario() -> None:
+        source = TokenSource("scope", lambda: next(made))
+        first = await source.token()
+        clock[0] = 3400
+        assert await asyncio.wait_for(source.token(), 10) == first
+        hanging = source._fetching
+        assert hanging is not None
+        source.refuse(first)
+        await asyncio.wait_for(source.token(), 10)
+        kept = source._expires_on
+        credentials[0].released.set()
+        assert await hanging == "token-2"
+        assert source._expires_on == kept == int(now + 3400 + 7200)
+
+    asyncio.run(scenario())
+    assert [each.is_closed for each in credentials] == [True, False]
 
 
 def test_a_token_that_was_refused_is_never_handed_out_again() -> None:

@@ -59,7 +59,8 @@ class Credential(Protocol):
 class TokenSource:
     """Hands out a token that is good for a while; of many that ask at once, one fetches it.
 
-    Where a token cannot be renewed ahead of its end, it goes on being handed out until then.
+    It is renewed ahead of its end beside what goes on: until then it is handed out, however long
+    its renewal takes and whatever becomes of it.
 
     Args:
         scope: what the token is for.
@@ -85,55 +86,62 @@ class TokenSource:
                 and fails for now.
             ConfigurationError: when azure-identity cannot work with its variables.
         """
-        if self._token is not None and time.time() < self._renew_at:
+        now = time.time()
+        if self._token is not None and now < self._renew_at:
             return self._token
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.get_running_loop().create_task(self._fetch())
             # Whoever waits may be cancelled meanwhile: then nobody asks for the error.
             self._fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        try:
-            return await asyncio.shield(self._fetching)
-        except Exception:
-            # Refused ones are forgotten. Whoever asks next tries to renew it again.
-            if self._token is None or time.time() >= self._expires_on:
-                raise
+        if self._token is not None and now < self._expires_on:
             return self._token
+        return await asyncio.shield(self._fetching)
 
     def refuse(self, token: str) -> bool:
         """The service refused a token: the next one is fetched anew. True where that may help."""
         if token == self._token:
             self._token = None
-            self._close_credential()
+            self._let_go()
         return True
 
     def close(self) -> None:
         """Let go of the credential's connections."""
-        self._close_credential()
+        self._let_go()
 
     async def _fetch(self) -> str:
         access = await _beside(self._get)
         if not access.token:
             raise AuthenticationFailed("azure-identity gave an empty token.")
-        now = time.time()
-        lifetime = access.expires_on - now
-        self._renew_at = access.expires_on - min(_MARGIN_S, lifetime * _SHORT_LIVED)
-        self._expires_on = access.expires_on
-        self._token, self._had_one = access.token, True
+        if asyncio.current_task() is self._fetching:  # a token was refused since: perhaps this one
+            lifetime = access.expires_on - time.time()
+            self._renew_at = access.expires_on - min(_MARGIN_S, lifetime * _SHORT_LIVED)
+            self._expires_on = access.expires_on
+            self._token, self._had_one = access.token, True
         return access.token
 
     def _get(self) -> AccessToken:
         try:
-            if self._credential is None:
-                self._credential = self._make()
-            return self._credential.get_token(self.scope)
+            credential = self._credential = self._credential or self._make()
+            try:
+                return credential.get_token(self.scope)
+            finally:
+                if self._credential is not credential:  # let go of meanwhile
+                    _close(credential)
         except Exception as error:  # noqa: BLE001 - azure-identity lets any kind pass
             raise _translated(error, self.scope, had_one=self._had_one) from None
 
-    def _close_credential(self) -> None:
+    def _let_go(self) -> None:
+        """Forget the credential. One that is being asked is closed by whoever asks it."""
         credential, self._credential = self._credential, None
-        if credential is not None:
-            with suppress(Exception):
-                credential.close()
+        is_asked = self._fetching is not None and not self._fetching.done()
+        self._fetching = None
+        if credential is not None and not is_asked:
+            _close(credential)
+
+
+def _close(credential: Credential) -> None:
+    with suppress(Exception):
+        credential.close()
 
 
 def default_credential(endpoint: str) -> Credential:
