@@ -268,7 +268,7 @@ def test_a_wrong_type_lists_what_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a..b/v1", f"http://{'a' * 64}.example/v1", "http://a\x01b/"]
+    "url", ["http://a..b/v1", f"http://{'a' * 64}.example/v1", "http://a\x01b/", "http://host\\v1"]
 )
 def test_a_host_that_none_can_have(url: str) -> None:
     """It is refused by name before a text could be blamed for it."""

@@ -58,8 +58,8 @@ def refuse_impossible_host(text: str, host: str) -> None:
     Raises:
         ValueError: saying what is wrong with it.
     """
-    if not text.isprintable() or " " in text:
-        raise ValueError("it has a space or a control character in it")
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError("it has a space, a backslash or a control character in it")
     try:
         host.encode("idna")
     except UnicodeError:
