@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the installed generators, or describe the one called NAME.
+    """List the installed generators, or describe one by its NAME.
 
     Nothing is sent. A plugin that is broken, blocked or slow to import is listed with the reason;
     it does not keep the others from working.

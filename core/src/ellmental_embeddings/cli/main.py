@@ -86,9 +86,8 @@ def make_group() -> click.Group:
                 expose_value=False,
             )
         ],
-        epilog="Exit codes: 0 done, 1 something failed, 2 usage, 3 configuration, 4 files, "
-        "5 stopped: the same command goes on, "
-        "130 interrupted.",
+        epilog="\b\nExit codes: 0 done, 1 something failed, 2 usage, 3 configuration, 4 files,\n"
+        "5 stopped: the same command goes on, 130 interrupted.",
     )
     click.version_option(package_name="ellmental-embeddings")(group)
     for trouble in add_commands(group):
