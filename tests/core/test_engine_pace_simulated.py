@@ -186,6 +186,43 @@ def test_a_service_that_says_nothing_of_its_limits(kind: Kind, limit: int, says_
     assert later >= 0.95 * limit * 19
 
 
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+@pytest.mark.parametrize("says_wait", [True, False])
+def test_a_limit_that_nobody_tells_is_found_again_when_it_rises(
+    kind: Kind, says_wait: bool
+) -> None:
+    """One request more is tried, then twice as many: four times the limit within five minutes."""
+    budget = Budget(kind, 150, phase=20.0)
+    service = Service(
+        requests=budget,
+        headers=False,
+        says_wait=says_wait,
+        events=[(300.0, lambda _: budget.change(600))],
+    )
+    report = run([Pacer(64)], service, [Job(10, 10)] * 20_000, seed=5, until=720.0)
+    assert sum(when >= 600 for when, _ in service.arrivals) >= 0.95 * 600 * 2
+    assert report.refusals < 0.05
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+def test_a_service_that_stays_closed_is_asked_ever_less_often(kind: Kind) -> None:
+    """100 requests an hour, and no word of it: once a minute in the end, and all 100 are used."""
+    service = Service(requests=Budget(kind, 100, window=3600.0), headers=False, says_wait=False)
+    report = run([Pacer(64)], service, [Job(10, 10)] * 1000, seed=5, until=7200.0)
+    assert report.answered >= 195
+    assert report.refused <= 64 + 2 * 90
+
+
+def test_short_windows_that_nobody_tells_teach_a_rate() -> None:
+    """100 requests in each two seconds, and no word of it: 85% used, under 6% refused."""
+    service = Service(
+        requests=Budget("fixed", 100, window=2.0, phase=0.7), headers=False, says_wait=False
+    )
+    report = run([Pacer(64)], service, [Job(10, 10)] * 20_000, seed=5, until=300.0)
+    assert report.answered >= 0.85 * 50 * 300
+    assert report.refusals < 0.06
+
+
 @pytest.mark.parametrize("at_once", [1, 4, 10, 40])
 def test_a_service_that_works_on_so_many_at_a_time(at_once: int) -> None:
     """It refuses more, and does not say what it takes: near all it can is used, 3% refused."""

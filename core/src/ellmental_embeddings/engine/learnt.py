@@ -8,6 +8,7 @@ refused, faster beyond. (A service that stays closed for long counts in minutes 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from .learnt_window import LearntWindow
@@ -30,9 +31,11 @@ _TOGETHER = 1.0
 _IN_A_ROW = 3
 _SILENT = 2.0
 _FIRST_CLOSED = 0.5
-_LONGEST_CLOSED = 10.0
+_LONG_CLOSED = 10.0
+_LONGEST_CLOSED = 60.0
 """Refusals of what was sent after a first one, and seconds without a good answer, after which a
-service is taken to be closed for now; and how long it is left alone then, doubling."""
+service is taken to be closed for now; and how long it is left alone then: doubling at first, and
+where it stays closed for minutes, a sixth of that time."""
 
 _LEAST = 1 / 60
 """Requests a second: never slower than one a minute."""
@@ -47,7 +50,7 @@ class Learnt:
         self._refused_at_rate = _LEAST
         self._next = float("-inf")
         self._lowered = float("-inf")
-        self._began: float | None = None
+        self._began = math.inf
         self._closed = 0.0
         self._row: float | None = None
         self._in_a_row = 0
@@ -61,7 +64,7 @@ class Learnt:
     def spend(self, now: float) -> None:
         """A request is sent now."""
         self.window.spend(now)
-        self._began = now if self._began is None else self._began
+        self._began = min(self._began, now)
         if self._closed:
             self._next = now + self._closed  # one at a time finds out whether it is open again
         elif self.rate is not None:
@@ -91,17 +94,18 @@ class Learnt:
         if now - self._lowered < (self._closed / 2 if silent else _TOGETHER):
             return
         self._lowered = now
-        if silent:
-            # Nothing at all goes: that is no matter of the rate, but of waiting.
-            self._closed = min(_LONGEST_CLOSED, max(_FIRST_CLOSED, self._closed * 2))
-            self._next = now + self._closed
-        elif self.window.limit is None:
+        if self.window.limit is None and self._last_good >= now - _SILENT:
             self._slow_down(now)
+        if silent:
+            # Nothing at all goes: that is a matter of waiting.
+            closed_for = now - max(self._began, self._last_good)
+            longest = min(_LONGEST_CLOSED, max(_LONG_CLOSED, closed_for / 6))
+            self._closed = min(longest, max(_FIRST_CLOSED, self._closed * 2))
+            self._next = now + self._closed
 
     def _slow_down(self, now: float) -> None:
         """Take the rate from what went well in the last seconds."""
-        began = now if self._began is None else self._began
-        since = min(_MEASURED, max(now - began, 1e-3))
+        since = min(_MEASURED, max(now - self._began, 1e-3))
         while self._good and self._good[0] <= now - since:
             self._good.popleft()
         measured = max(len(self._good) / since, _LEAST)

@@ -1,13 +1,12 @@
 """A limit a minute, learnt from a service that says nothing before it refuses. Pure.
 
 Where a service stays closed for long after a refusal, it counts in windows. What it took in the
-minute before was its limit then, and no minute has to hold more from here on. Now and then a
-little more is tried, since limits are raised, too.
+minute before was its limit then, and no minute has to hold more from here on. Now and then one
+more is tried, since limits are raised, too.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 
 __all__ = ["LearntWindow"]
@@ -23,12 +22,10 @@ _STAY = 61.0
 _PER_SLOT = 0.1
 """Seconds over which requests are kept as one: bounds what is kept."""
 
-_STEP = 0.02
-_FASTER = 4
-_MOST_STEP = 1.0
+_CHEAP = 250
 _LONGEST_REST = 8
-"""What is tried beyond the limit, as a share of it; by how much that grows while it goes well, and
-to what; and most minutes between two tries, doubled while it does not."""
+"""One request more is tried, and twice the limit when that went well. Where it does not, the
+minutes between two tries double, until one in so many requests is refused, or to the longest."""
 
 _USED = 0.9
 """Share of the limit that has to be used for it to be worth trying more."""
@@ -43,7 +40,6 @@ class LearntWindow:
         self._shut: float | None = None
         self._log: deque[list[float]] = deque()
         self._total = 0
-        self._step = _STEP
         self._rest = 1
         self._trying = False
         self._since = float("-inf")
@@ -87,8 +83,9 @@ class LearntWindow:
         self.limit = max(1, min(self.limit, self._total))
         self._since = now
         if self._trying:
-            self._trying, self._step = False, _STEP
-            self._rest = min(_LONGEST_REST, self._rest * 2)
+            self._trying = False
+            if self._rest < _LONGEST_REST and self._rest * self.limit < _CHEAP:
+                self._rest *= 2
 
     def shut_for(self, seconds: float, now: float) -> None:
         """A refusal says how long the service is closed."""
@@ -105,8 +102,8 @@ class LearntWindow:
         if limit is None or now - self._since < self._rest * _STAY or self._total < _USED * limit:
             return
         if self._trying:  # and nothing was refused since
-            self._step, self._rest = min(_MOST_STEP, self._step * _FASTER), 1
-        self.limit = math.ceil(limit * (1 + self._step))
+            self._rest = 1
+        self.limit = limit * 2 if self._trying else limit + 1
         self._trying, self._since = True, now
 
     def _believe(self, now: float) -> None:
