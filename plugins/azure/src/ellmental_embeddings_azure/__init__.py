@@ -9,7 +9,7 @@ __all__ = ["ellmental_generators"]
 
 @hookimpl
 def ellmental_generators() -> list[GeneratorSpec]:
-    """Offer OPENAI's type azure. Names alone: the SDKs are imported when it is loaded."""
+    """Offer OPENAI's type azure. Names alone: what is behind them is imported when it is loaded."""
     return [
         GeneratorSpec(
             name="OPENAI",

@@ -54,7 +54,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 @hookimpl
 def ellmental_generators() -> list[GeneratorSpec]:
-    """Offer OPENAI. Names alone: the SDK is imported when it is loaded."""
+    """Offer OPENAI. Names alone: what is behind them is imported when it is loaded."""
     return [
         GeneratorSpec(
             name="OPENAI",

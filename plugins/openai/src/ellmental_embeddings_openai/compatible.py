@@ -21,7 +21,8 @@ from ellmental_embeddings import (
 
 from .answer import Answer, TokenLevel, read_answer
 from .asked import ArgumentRefused, Asked
-from .client import Client, merged
+from .client import client_for
+from .headers import merged
 from .measure import measure_for
 from .models import OPENAI_MODELS, canonical
 from .rates import rate_status
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import BackendSettings
 
+    from .client import Client
     from .endpoint import Endpoint
     from .failures import Rule
     from .measure import Measure
@@ -89,8 +91,8 @@ class CompatibleBackend(Backend):
             self.model = ModelInfo(name=canonical(endpoint.model))
         self._timeout = settings.embedding_timeout
         self._form = Form.of(endpoint)
-        # Here, not with the first request: importing the SDK takes a second, which would count
-        # against EMBEDDING_TIMEOUT and hold up the event loop.
+        # Here, not with the first request: to import aiohttp takes a tenth of a second, the SDK a
+        # whole one, which would count against EMBEDDING_TIMEOUT and hold up the event loop.
         self._client = _connected(
             endpoint, timeout=settings.embedding_timeout, is_timed=not self.keeps_timeout
         )
@@ -157,10 +159,12 @@ class CompatibleBackend(Backend):
 
         try:
             response = await self._client.post(form.body(batch.texts), self._headers(authorization))
-        except Exception as error:  # noqa: BLE001 - the SDK lets others than its own pass
+        except Exception as error:  # noqa: BLE001 - the SDK's, aiohttp's, and Python's
             from .exceptions import translated  # what only failures need takes its time
 
             raise translated(error, asked(), self._rules) from None
+        if not 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's successes
+            raise self._failure(response, asked())
         rate = rate_status(response.headers)
         try:
             if response.content.lstrip()[:1] == b"<":
@@ -241,11 +245,9 @@ class CompatibleBackend(Backend):
 
 def _connected(endpoint: Endpoint, *, timeout: float, is_timed: bool) -> Client:
     """The client; what it takes from the environment may be wrong."""
-    from httpx2 import InvalidURL
-
     try:
-        return Client(endpoint, timeout=timeout, is_timed=is_timed)
-    except (OSError, ValueError, InvalidURL) as error:
+        return client_for(endpoint, timeout=timeout, is_timed=is_timed)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"no connection can be set up: {str(error).rstrip('.')}. Check SSL_CERT_FILE, "
             "SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."

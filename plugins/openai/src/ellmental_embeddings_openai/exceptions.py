@@ -1,6 +1,6 @@
 """Every exception of the SDK, and of what lies below it, to one of the core's errors.
 
-The table is by class name, since the classes are loaded with the SDK only. A test walks the
+The table is by class name, since most requests load neither the SDK nor httpx2. A test walks the
 SDK's classes and fails when one is not named here. At run time an unknown one counts as its
 nearest ancestor that is named.
 """

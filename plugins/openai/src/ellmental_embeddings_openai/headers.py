@@ -1,12 +1,15 @@
-"""Further headers, as a variable holds them."""
+"""Headers: as a variable holds them, and one over another."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, SecretStr
 
-__all__ = ["HeaderLines", "parsed_headers"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["HeaderLines", "merged", "parsed_headers"]
 
 
 def parsed_headers(lines: SecretStr | None) -> dict[str, str]:
@@ -35,3 +38,9 @@ def _checked(lines: SecretStr) -> SecretStr:
 
 HeaderLines = Annotated[SecretStr, AfterValidator(_checked)]
 """A setting's further headers, a line ``Name: value`` each; secret, since one may hold a key."""
+
+
+def merged(headers: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers, with others over them: one name, however it is spelt, stands there once."""
+    spelt = {name.lower(): name for name in headers}
+    return {**headers, **{spelt.get(name.lower(), name): value for name, value in over.items()}}
