@@ -104,17 +104,22 @@ def test_the_first_answer_counts_where_it_comes_first() -> None:
 
 
 @pytest.mark.parametrize("failing", [1, 2])
-def test_one_that_fails_leaves_it_to_the_other(failing: int) -> None:
-    """A 503 of either is no failure of the batch while the other may still answer."""
+@pytest.mark.parametrize("how", ["503", "short", "nan"])
+def test_one_that_fails_leaves_it_to_the_other(failing: int, how: str) -> None:
+    """A 503 or a broken answer of either is no failure while the other may still answer."""
     second = asyncio.Event()
 
-    async def half(_: ScriptedBackend, __: Batch, sending: int) -> None:
+    async def half(_: ScriptedBackend, batch: Batch, sending: int) -> Reply | None:
         if sending > 1:
             second.set()
         await second.wait()
         if sending == failing:
-            raise Unavailable("503")
+            if how == "503":
+                raise Unavailable("503")
+            vectors = vectors_of(batch.texts)
+            return Reply(vectors[:0] if how == "short" else vectors * np.nan)
         await asyncio.sleep(0.1)
+        return None
 
     result, service, _ = hedged(half)
     assert np.array_equal(result.vectors, vectors_of([SLOW]))

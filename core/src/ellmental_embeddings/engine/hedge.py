@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadReply, EmbeddingError, RateLimited, Unavailable
+from .check import checked
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -71,7 +72,7 @@ class Hedge:
         self._asked += 1
         # Two that write to the same rows could leave half of each there.
         batch = replace(batch, out=None)
-        tasks = [_quiet(self.asker.ask(batch, within=within))]
+        tasks = [_quiet(self._whole(batch, within))]
         try:
             await asyncio.wait(tasks, timeout=self._late(tokens))
             if not tasks[0].done() and self._hedged + 1 <= self._share * self._asked:
@@ -99,7 +100,7 @@ class Hedge:
         call.hedged += 1
         call.asked()
         try:
-            tasks.append(_quiet(self.asker.ask(batch, within=within)))
+            tasks.append(_quiet(self._whole(batch, within)))
             return await _first_good(tasks)
         finally:
             second = tasks[-1]
@@ -109,6 +110,12 @@ class Hedge:
                     self._pace.failed(ticket, error)
             self._pace.release(ticket)
             call.answered()
+
+    async def _whole(self, batch: Batch, within: float) -> Reply:
+        """A broken answer that comes first must not win over a good one that is on its way."""
+        reply = await self.asker.ask(batch, within=within)
+        checked(reply, len(batch.texts))
+        return reply
 
     def _late(self, tokens: int) -> float | None:
         """Seconds after which an answer is late; None while that cannot be said."""
