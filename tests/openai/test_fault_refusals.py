@@ -227,3 +227,15 @@ def test_dimensions_that_the_model_refuses(server: OpenAIServer) -> None:
     with pytest.raises(ConfigurationError, match="EMBEDDING_DIMENSIONS"):
         embed(server, ["a"], OPENAI_MODEL="text-embedding-ada-002", EMBEDDING_DIMENSIONS=256)
     assert len(server.bill.requests) <= 2
+
+
+def test_a_key_in_the_place_of_the_model_is_in_no_log(
+    server: OpenAIServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line of a call names the model; a key that was pasted there is masked."""
+    caplog.set_level(logging.INFO)
+    server.script.always("model_not_found")
+    with pytest.raises(ConfigurationError):
+        embed(server, texts_of(3), OPENAI_MODEL=server.key)
+    assert ", ********: ended by ConfigurationError" in caplog.text
+    assert not leaked(server.key, caplog.text)

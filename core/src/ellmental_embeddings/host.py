@@ -85,7 +85,7 @@ class EngineHost:
             ValueError, TypeError, EmbeddingError: as ``check``.
         """
         self.check(role, instruction, on_error)
-        return Wanted(role, instruction, on_error, Reporter(progress, texts))
+        return Wanted(role, instruction, on_error, Reporter(progress, texts, self.asked))
 
     def check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
         """Refuse what no call can want.
@@ -175,6 +175,12 @@ class EngineHost:
     def space(self, role: Role, instruction: str | None) -> Space:
         """The space of a call's vectors, as far as it is known by now."""
         return space_of(self.engine, self._settings, self._name, role, instruction)
+
+    def asked(self) -> str:
+        """Who answers, on one line and without secrets: the generator, its model where known."""
+        model = self.engine.model.name or self.engine.service.model or ""
+        name = f"{self._name}, {' '.join(model.split())}" if model else self._name
+        return policy_of(self._settings).secrets.masked(name)
 
     def instruction(self, role: str) -> str | None:
         """What the settings say that the model is told for a role."""

@@ -73,6 +73,7 @@ class Reporter:
     Args:
         progress: the user's callback; True for a tqdm bar, None or False for nothing.
         texts: what was given; its length is the total, if it has one.
+        asked: says for the log who is asked: the generator, and its model where known.
         clock: seconds, for tests.
 
     Attributes:
@@ -87,6 +88,7 @@ class Reporter:
         self,
         progress: OnProgress,
         texts: object,
+        asked: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if progress is True:
@@ -99,6 +101,7 @@ class Reporter:
         self.tally = Tally()
         self._callback = progress if callable(progress) else None
         self._total = len(texts) if isinstance(texts, Sized) else None
+        self._asked = asked
         self._clock = clock
         self._over = False
         self._began = clock()
@@ -191,7 +194,8 @@ class Reporter:
         good, given = sums.texts - sums.failed, self._total
         given = sums.texts if given is None else given
         log.info(
-            "%s %s (%d unique, %d cached) in %.2f s: %s, %d of them again, %s",
+            "%s: %s %s (%d unique, %d cached) in %.2f s: %s, %d of them again, %s",
+            self._asked(),
             "embedded" if error is None else f"ended by {type(error).__name__} after",
             ("" if good == given else f"{good} of ") + _counted(given, "text"),
             sums.unique,

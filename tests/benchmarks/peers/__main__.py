@@ -22,6 +22,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from environments import environment
+from page import put
 from runner import ADAPTERS, HERE, Refused, run, serving
 from table import report
 from workloads import WORKLOADS, quick
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 DOCS = HERE.parents[2] / "docs" / "explanation"
 PAGE, CHART = DOCS / "performance.md", DOCS / "performance.png"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 _LONG_S = 20.0
 """A run that takes longer is not repeated."""
@@ -145,11 +145,7 @@ def machine() -> str:
 
 def write(document: dict[str, Any], text: str) -> None:
     """The report into its place in the page, and the chart beside it."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    shown = f"{text}\n\n![The same as bars, and a stream's memory]({CHART.name})"
-    PAGE.write_text(f"{before}{BEGIN}\n\n{shown}\n\n{END}{after}", encoding="utf-8")
+    put(PAGE, "measured", f"{text}\n\n![The same as bars, and a stream's memory]({CHART.name})")
     results = CHART.with_suffix(".json.part")
     results.write_text(json.dumps(document), encoding="utf-8")
     try:

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 __all__ = ["CLIENTS", "environment"]
@@ -28,8 +29,16 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "haystack": ("haystack-ai",),
     "llm": ("llm",),
     "chart": ("matplotlib",),
+    "local": (
+        *("-e", str(ROOT / "core"), "-e", str(ROOT / "plugins" / "local")),
+        *("onnx", "tokenizers", "safetensors"),
+    ),
+    "onnxruntime": ("onnxruntime", "tokenizers", "numpy"),
+    "fastembed": ("fastembed",),
+    "sentence-transformers": ("sentence-transformers",),
 }
-"""What is installed for each; ``chart`` draws; haystack and llm are for ``failures/``."""
+"""What is installed for each; ``chart`` draws; haystack and llm are for ``failures/``; ``local``
+can write its model for the three below it."""
 
 
 def environment(client: str, *, refresh: bool = False) -> Path:
@@ -40,8 +49,8 @@ def environment(client: str, *, refresh: bool = False) -> Path:
     """
     wanted = CLIENTS[client]
     facts = [*wanted, sys.version]
-    if client == "ours":
-        facts += [(Path(dist) / "pyproject.toml").read_text() for dist in wanted[1::2]]
+    ours = [Path(name) for flag, name in pairwise(wanted) if flag == "-e"]
+    facts += [(dist / "pyproject.toml").read_text() for dist in ours]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:8]
     folder = _cache() / f"{client}-{digest}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
