@@ -11,6 +11,7 @@ import pytest
 from ellmental_embeddings import (
     AuthenticationFailed,
     BatchTooLarge,
+    ConfigurationError,
     EmbeddingError,
     QuotaExhausted,
     RateLimited,
@@ -123,6 +124,15 @@ def test_a_page_in_the_middle_of_a_run_is_waited_for() -> None:
     """A proxy's hiccup after good answers is no wrong address."""
     page = b"<html><title>Oops</title></html>"
     assert type(refused(200, page, answered=True)) is Unavailable
+
+
+def test_a_page_with_status_400_is_of_no_api() -> None:
+    """Plain http sent to a port of https is no fault of the texts, each of which was blamed."""
+    page = b"<title>400 The plain HTTP request was sent to HTTPS port</title>"
+    error = refused(400, page)
+    assert type(error) is ConfigurationError
+    assert "OPENAI_BASE_URL" in str(error)
+    assert type(refused(400, page, answered=True)) is TextRejected
 
 
 @pytest.mark.parametrize(

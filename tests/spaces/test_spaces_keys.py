@@ -151,6 +151,21 @@ def test_an_environment_that_allows_no_connection(
         load("https://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password(
+    scheme: str, server: StandIn, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at once and as the proxy's, whether it was asked to connect or to fetch."""
+    server.on("GET /config", Answer(407))
+    server.on("CONNECT 443", Answer(407))  # "app.example:443" reads like a URL of that path
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv(f"{scheme}_proxy", server.url.replace("//", "//me:wrong-password@"))
+    with pytest.raises(ConfigurationError, match=r"proxy .*wants.*HTTPS_PROXY") as caught:
+        load(f"{scheme}://app.example").embed(["a"])
+    assert len(server.requests) == 1
+    assert "wrong-password" not in str(caught.value)
+
+
 def test_a_post_that_is_redirected_on_its_own_server(gradio: StandInGradio, load: Load) -> None:
     """A redirect that would turn a POST into a GET is told with the path to check."""
     gradio.on("POST /gradio_api/queue/join", Answer(301, headers={"location": "/elsewhere"}))

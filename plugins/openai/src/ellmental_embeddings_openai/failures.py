@@ -155,6 +155,13 @@ RULES: tuple[Rule, ...] = (
         remedy="{url} leads to a page for people, not to an API: most servers' ends in /v1.",
     ),
     Rule(
+        page=True,
+        status={400},
+        answered=False,
+        becomes=ConfigurationError,
+        remedy="No API says so of a text: check {url}, its http or https, too.",
+    ),
+    Rule(
         words=r"unexpected endpoint",  # LM Studio, with status 200
         becomes=ConfigurationError,
         remedy="Set {url} to the API's base: most servers' ends in /v1.",

@@ -15,7 +15,7 @@ from ellmental_embeddings import (
 from .address import origin_of, parse_address
 from .failures import Keys, refusal
 from .hub import Hub
-from .transport import speaks_https
+from .transport import proxy_refuses, speaks_https
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class App:
 
     async def obstacle(self, answer: Answer) -> EmbeddingError | None:
         """Why an answer is not the app's; None where the app itself seems to have given it."""
+        if answer.status == 407:  # noqa: PLR2004 - Proxy Authentication Required
+            return ConfigurationError(proxy_refuses(self.shown))
         if self.address.is_space and not answer.is_json:
             return await self._gateway(answer)
         if answer.status == 400 and _WANTS_TLS in answer.body[:2_000].lower():  # noqa: PLR2004

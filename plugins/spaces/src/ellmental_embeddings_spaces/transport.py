@@ -15,7 +15,7 @@ from .address import origin_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["redirects_nowhere", "speaks_https", "translated"]
+__all__ = ["proxy_refuses", "redirects_nowhere", "speaks_https", "translated"]
 
 _NO_HTTP = "illegal request line"
 """What h11 says of an answer that begins with no letter, as TLS's does."""
@@ -30,6 +30,8 @@ def translated(root: str) -> Iterator[None]:
     except httpx.DecodingError:
         raise BadReply(f"the answer of {host} cannot be uncompressed") from None
     except httpx.ProxyError as error:
+        if str(error).startswith("407"):  # Proxy Authentication Required, in answer to CONNECT
+            raise ConfigurationError(proxy_refuses(host)) from None
         raise Unavailable(f"the proxy (HTTPS_PROXY) fails for {host}: {error}") from None
     except httpx.TimeoutException:
         raise Unavailable(f"{host} did not answer in time (EMBEDDING_TIMEOUT)") from None
@@ -43,6 +45,14 @@ def translated(root: str) -> Iterator[None]:
         raise _about_connection(error, host) from None
     except (httpx.TransportError, OSError) as error:  # older httpcores let ssl's own through
         raise _about_connection(error, host) from None
+
+
+def proxy_refuses(host: str) -> str:
+    """The message for a proxy that lets nobody through unnamed."""
+    return (
+        f"the proxy before {host} wants a user and a password that it accepts. Set HTTPS_PROXY "
+        "(for http:// HTTP_PROXY) to http://user:password@host:port, or put the server in NO_PROXY."
+    )
 
 
 def redirects_nowhere(host: str) -> str:
