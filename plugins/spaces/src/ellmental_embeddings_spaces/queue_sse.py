@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ellmental_embeddings import RateLimited, Unavailable
+from ellmental_embeddings import Unavailable
 from ellmental_embeddings.decoding import parse
 
 from .events import event_data
@@ -68,9 +68,6 @@ async def _check(call: Call, response: httpx.Response) -> None:
 
 
 async def _refused(call: Call, answer: Answer) -> Exception:
-    error = await call.unexpected(answer)
-    if isinstance(error, RateLimited) or not answer.is_json or answer.status < 404:  # noqa: PLR2004
-        return error
-    if answer.status == 404:  # noqa: PLR2004 - the app was there a moment ago
+    if answer.is_json and answer.status == 404:  # noqa: PLR2004 - the app was there a moment ago
         return Unavailable(f"{call.app.shown} has changed: it answered {answer.told()}")
-    return error
+    return await call.unexpected(answer)
