@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,11 +108,19 @@ def test_answers_that_come_together_tell_of_no_rate() -> None:
     lines = dict(load.lines())
     assert lines["sustained"] == "not known: give --load more texts"
     assert lines["rate, its start included"].endswith(" tokens/min")
+    assert "in a longer run" not in lines
 
 
 def test_what_the_service_says_it_allows_is_shown() -> None:
-    """As the headers said it."""
-    assert dict(load_of(limited).lines())["allowed"].startswith("10 requests per window")
+    """As the headers said it, and for how long it lasts where a short load did not meet it."""
+    load = load_of(limited)
+    lines = dict(load.lines())
+    assert lines["allowed"].startswith("10 requests per window")
+    assert "in a longer run" not in lines  # the limit was met: the rate is what it allows
+    pace = {**load.pace, "requests_limit": 3000, "waited_for_budget": 0.0}
+    quick = {"texts_per_second": 600.0, "requests_per_second": 300.0, "tokens_per_second": None}
+    said = dict(replace(load, start_left_out=True, pace=pace, **quick).lines())["in a longer run"]
+    assert said == "the requests allowed last 10.0 s; where they are a minute's, 100.0 texts/s"
 
 
 def test_texts_are_new_ones_and_progress_is_told() -> None:

@@ -25,6 +25,8 @@ _REFUSED = 0.02
 _WARM = 0.2
 """Share of the answers, the first ones, that the sustained rate leaves out."""
 
+_MINUTE_S = 60.0
+
 _ROUNDS = 2
 """Usual latencies that the other answers must span. In less, those that were sent together come
 together, and would tell of any rate."""
@@ -89,7 +91,27 @@ class Load:
         ]
         if limits:
             lines.append(("allowed", f"{', '.join(limits)} per window, as the service says"))
+        if (longer := self._longer()) is not None:
+            lines.append(("in a longer run", longer))
         return [*lines, ("limited by", self.limit)]
+
+    def _longer(self) -> str | None:
+        """What becomes of this rate where the service allows less than a minute of it."""
+        rates = {"requests": self.requests_per_second, "tokens": self.tokens_per_second}
+        lasting = [
+            (self.pace[f"{kind}_limit"] / rate, kind)
+            for kind, rate in rates.items()
+            if rate and self.pace[f"{kind}_limit"] is not None
+        ]
+        seconds, kind = min(lasting, default=(_MINUTE_S, ""))
+        held_back = self.pace["waited_for_budget"] > (1 - _BUSY) * self.seconds
+        if not self.start_left_out or held_back or seconds >= _MINUTE_S * _BUSY:
+            return None
+        share = seconds / _MINUTE_S
+        return (
+            f"the {kind} allowed last {seconds:.1f} s; where they are a minute's, "
+            f"{self.texts_per_second * share:,.1f} texts/s"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """For programs."""
