@@ -80,6 +80,7 @@ def test_what_is_pasted_is_taken_apart(pasted: str, target: Target) -> None:
         ("https://", "host"),
         ("https://name:99999", "no URL"),
         ("https://me:secret@name.openai.azure.com", "OPENAI_API_KEY"),
+        ("https://gw/openai/v1?subscription-key=secret", "AZURE_OPENAI_CUSTOM_HEADERS"),
         ("https://api.openai.com/v1", "OPENAI_TYPE=openai"),
         ("https://n.services.ai.azure.com/models", "^/models is no part.*/openai/deployments/NAME"),
         ("https://n.services.ai.azure.com/models/embeddings?api-version=2024-05-01-preview", "/v1"),

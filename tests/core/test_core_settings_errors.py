@@ -181,6 +181,23 @@ def test_secret_is_masked_wherever_it_is_listed(monkeypatch: pytest.MonkeyPatch)
     assert KEY not in repr(settings.model_dump())
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:S3CRET:x@host/v1", f"https://{MASK}@host/v1"),
+        ("https://host/?a=1&__sign=S3CRET#top", f"https://host/?a=1&__sign={MASK}#top"),
+        ("https://host?subscription-key=S3CRET&b=2", f"https://host?subscription-key={MASK}&b=2"),
+        ("https://host/a@b?api-version=2024-10-21", "https://host/a@b?api-version=2024-10-21"),
+    ],
+)
+def test_key_within_an_address_is_masked(
+    address: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address with a key in it is pasted into a variable that is no secret."""
+    monkeypatch.setenv("A_URL", address)
+    assert rows(AcmeSettings)["A_URL"].value == shown
+
+
 def test_missing_secret_is_listed_as_missing() -> None:
     """A required variable that is not set has neither value nor default."""
     row = rows(AcmeSettings)["ACME_KEY"]

@@ -200,9 +200,10 @@ def test_base_urls_as_people_write_them(given: str, meant: str) -> None:
     ],
 )
 def test_base_urls_that_cannot_be(given: str, words: str) -> None:
-    """The error names the variable and what was meant."""
-    with pytest.raises(ConfigurationError, match=f"(?s)OPENAI_BASE_URL.*{words}"):
+    """The error names the variable and what was meant, and repeats no key."""
+    with pytest.raises(ConfigurationError, match=f"(?s)OPENAI_BASE_URL.*{words}") as caught:
         openai(OPENAI_BASE_URL=given, OPENAI_MODEL="m")
+    assert "secret" not in str(caught.value)
 
 
 def test_which_urls_are_openais() -> None:

@@ -76,6 +76,13 @@ def test_a_password_in_the_url_is_refused_unseen() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_signed_address_is_not_shown() -> None:
+    """The address of a private Space's own frame has a token in it, which nothing here needs."""
+    address = "https://owner-name.hf.space/?__sign=eyJhbGciOi.hunter2"
+    with load_generator("SPACES_TEXT", EMBEDDINGS_GENERATION_URL=address) as generator:
+        assert "hunter2" not in repr(generator.settings)
+
+
 def test_a_key_on_an_open_line_is_warned_of(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     """A key that would travel over plain http through the open net is warned of, unseen."""
     with caplog.at_level(logging.WARNING):

@@ -330,8 +330,15 @@ def _choices(annotation: Any) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']+)'", spelled)) if "Literal" in spelled else ()
 
 
+_IN_URL = re.compile(
+    r"(?<=://)[^/?#\s]+(?=@)|(?<=[?&])([^=&#\s]*(?:key|token|sig|secret|pass|auth|code)[^=&#\s]*=)[^&#\s]+",
+    re.IGNORECASE,
+)
+"""A user and password, or a query's key: whoever pastes an address pastes them along."""
+
+
 def _as_text(value: object, secret: bool) -> str:
-    return MASK if secret else str(value)
+    return MASK if secret else _IN_URL.sub(lambda found: (found[1] or "") + MASK, str(value))
 
 
 def _about_unknown(unknown: list[str], known: list[str], needed_by: str) -> str:

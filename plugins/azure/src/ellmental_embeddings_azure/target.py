@@ -26,6 +26,9 @@ _DEPLOYMENT = re.compile(r"/deployments/([^/]+)")
 
 _V1 = re.compile(r"/openai/+v1(/|$)")
 
+_KEY = re.compile(r"key|token|sig|code", re.IGNORECASE)
+"""What a query's part is called that holds a key. It would be dropped, and the key shown."""
+
 _DATED = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 
 VERSION_LESS = ("v1", "preview")
@@ -76,7 +79,13 @@ def taken_apart(pasted: str) -> Target:
             "URI with /openai/deployments/NAME or /openai/v1 in it"
         )
     deployment = _DEPLOYMENT.search(after)
-    versions = parse_qs(parts.query).get("api-version", [])
+    query = parse_qs(parts.query)
+    if any(_KEY.search(name) for name in query):
+        raise ValueError(
+            "a key stands after its ?. Set it in OPENAI_API_KEY; an API gateway's in "
+            "AZURE_OPENAI_CUSTOM_HEADERS (Ocp-Apim-Subscription-Key: ...)"
+        )
+    versions = query.get("api-version", [])
     version = versions[0] if versions else ("v1" if _V1.match(after) else None)
     return Target(
         endpoint=urlunsplit((parts.scheme.lower(), parts.netloc, before.rstrip("/"), "", "")),
