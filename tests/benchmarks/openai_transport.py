@@ -191,9 +191,11 @@ def compare(texts: int, batch: int, runs: int) -> None:
                 assert server.stdout is not None
                 scheme = "https" if file else "http"
                 url = f"{scheme}://127.0.0.1:{server.stdout.readline().strip()}/v1"
-                results = [run([*sizes, "--part", name, url], file) for _ in range(runs)]
+                try:
+                    results = [run([*sizes, "--part", name, url], file) for _ in range(runs)]
+                finally:
+                    server.terminate()
                 found.append([min(column) for column in zip(*results, strict=True)])
-                server.terminate()
         plain, secure = found
         print(f"{name:20} {plain[0]:12.0f} {secure[0]:10.0f} {plain[1]:8.2f} {plain[2]:9.0f}")
 
