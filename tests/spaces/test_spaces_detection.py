@@ -229,12 +229,17 @@ def test_vectors_of_tokens_are_refused(server: StandIn, load: Load) -> None:
         load(server.url).embed(["one"])
 
 
-def test_a_validation_error_says_what_the_endpoint_wants(server: StandIn, load: Load) -> None:
+@pytest.mark.parametrize(
+    ("place", "told"), [(["body", "texts"], r"body\.texts: "), (5, "5: "), (None, ": ")]
+)
+def test_a_validation_error_says_what_the_endpoint_wants(
+    place: object, told: str, server: StandIn, load: Load
+) -> None:
     """FastAPI's 422 is told in one line, and nothing is sent again."""
     server.on("GET /openapi.json", reply({"openapi": "3.1.0", "paths": {"/predict": {"post": {}}}}))
-    detail = [{"loc": ["body", "texts"], "msg": "Field required", "type": "missing"}]
+    detail = [{"loc": place, "msg": "Field required", "type": "missing"}]
     server.on("POST /predict", reply({"detail": detail}, 422))
-    with pytest.raises(ConfigurationError, match=r"body.texts: Field required"):
+    with pytest.raises(ConfigurationError, match=f"{told}Field required"):
         load(server.url).embed(["one"])
     assert server.paths().count("POST /predict") == 1
 

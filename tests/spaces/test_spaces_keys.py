@@ -59,7 +59,15 @@ def test_the_hub_is_not_asked_about_other_servers(
 
 
 @pytest.mark.parametrize(
-    "host", ["https://evil.example", "http://a-b.hf.space", "https://hf.space.evil", ""]
+    "host",
+    [
+        "https://evil.example",
+        "http://a-b.hf.space",
+        "https://hf.space.evil",
+        "https://[::1",
+        "https://a-b.hf.space:99999",
+        "",
+    ],
 )
 def test_a_host_that_is_no_space_gets_nothing(host: str, hub: StandIn, load: Load) -> None:
     """What the Hub is said to name is checked: only addresses of Spaces get key and texts."""

@@ -136,11 +136,12 @@ def test_a_queue_that_stays_full_is_told(gradio: StandInGradio, load: Load) -> N
     [
         ("custom failure", "failed: custom failure"),
         ("'custom failure'", "failed: custom failure$"),
+        ({"code": 7}, 'failed: {"code":7}$'),
         (None, "does not say why.*show_error=True"),
     ],
 )
 def test_an_app_error_fails_its_text_alone(
-    error: str | None, told: str, gradio: StandInGradio, load: Load
+    error: object, told: str, gradio: StandInGradio, load: Load
 ) -> None:
     """An app that fails for one text is told with its words, if it has any; others succeed."""
 

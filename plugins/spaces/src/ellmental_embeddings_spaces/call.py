@@ -81,7 +81,7 @@ class Call:
             case "queue_full":
                 raise RateLimited(f"the queue of {self.app.shown} is full")
             case "unexpected_error" | "server_stopped" | "broken_connection":
-                said = document.at(("message",)) or "it stopped"
+                said = _words(document.at(("message",))) or "it stopped"
                 raise Unavailable(f"{self.app.shown} lost the call: {said}")
         return None
 
@@ -104,7 +104,12 @@ class Call:
         if not document.at(("success",)):
             error = document.at(("output", "error"))
             title = document.at(("output", "title")) or document.at(("title",))
-            raise self.failure(error, title)
+            raise self.failure(_words(error), title)
         if document.at(("output", "data", 0)) is None:
             raise BadReply(f"{self.app.shown} completed the call without an output")
         return Output(document, ("output", "data"))
+
+
+def _words(node: Any) -> Any:
+    """What an app says; an object's or a list's JSON."""
+    return node.mini.decode() if hasattr(node, "mini") else node

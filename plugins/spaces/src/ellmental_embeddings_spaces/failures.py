@@ -198,13 +198,17 @@ def detail(content: Any) -> str:
         return ""
     said = content.get("detail") or content.get("error") or content.get("message") or ""
     if isinstance(said, list):
-        said = "; ".join(
-            f"{'.'.join(map(str, each.get('loc', ())))}: {each.get('msg', '')}"
-            if isinstance(each, dict)
-            else str(each)
-            for each in said
-        )
+        said = "; ".join(map(_told, said))
     return " ".join(str(said).split())[:300]
+
+
+def _told(each: Any) -> str:
+    """One of FastAPI's complaints: where in the body, and what."""
+    if not isinstance(each, dict):
+        return str(each)
+    place = each.get("loc")
+    named = ".".join(map(str, place)) if isinstance(place, list) else str(place or "")
+    return f"{named}: {each.get('msg', '')}"
 
 
 def asks_for_password(answer: Answer) -> bool:

@@ -16,7 +16,7 @@ from ellmental_embeddings import (
     Unavailable,
 )
 
-from .address import SPACES_DOMAIN
+from .address import SPACES_DOMAIN, origin_of
 from .failures import retry_after
 
 if TYPE_CHECKING:
@@ -159,7 +159,10 @@ class Hub:
         return Unavailable(f"the Hub answered {answer.told()}")
 
     def _may_be_trusted(self, host: str) -> bool:
-        parts, hub = urlsplit(host), urlsplit(self._site.root)
+        try:
+            parts, hub = urlsplit(origin_of(host)), urlsplit(self._site.root)
+        except ValueError:
+            return False
         if parts.scheme == "https" and (parts.hostname or "").endswith(SPACES_DOMAIN):
             return True
         return bool(parts.hostname) and (parts.scheme, parts.hostname) == (hub.scheme, hub.hostname)
