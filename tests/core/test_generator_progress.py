@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from dataclasses import FrozenInstanceError
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -232,6 +233,24 @@ def test_without_tqdm_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_notebook_without_widgets_gets_a_line_and_no_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where ipywidgets is missing tqdm warns, which would end the call in a strict program."""
+    kernel = SimpleNamespace(config={"IPKernelApp": {}})
+    for name in ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("ipywidgets", "IPython.html", "IPython.html.widgets"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
+    generator, _ = watched()
+    with generator:
+        generator.embed(TEXTS, progress=True)
+    last = capsys.readouterr().err.rstrip().split("\r")[-1]
+    assert "40/40" in last
+    assert "in flight" not in last, "nothing is when all has ended"
 
 
 def test_a_terminal_shows_rich_and_a_file_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

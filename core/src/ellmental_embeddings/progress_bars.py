@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
@@ -20,7 +21,7 @@ _BESIDE = 22
 
 
 def tqdm_progress(**options: Any) -> Callable[[Progress], None]:
-    """A callback that draws a tqdm bar: a widget in a notebook, a line in a terminal.
+    """A callback that draws a tqdm bar: a widget in a notebook with ipywidgets, else a line.
 
     ``progress=True`` is the same as ``progress=tqdm_progress()``. One bar for each call that it
     is given to; it may be given to several.
@@ -32,7 +33,10 @@ def tqdm_progress(**options: Any) -> Callable[[Progress], None]:
         ConfigurationError: tqdm is not installed.
     """
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            # In a notebook without ipywidgets tqdm warns, then draws a line of text all the same.
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
     except ImportError:
         raise ConfigurationError(
             "a progress bar in notebooks and scripts needs tqdm. Install it with: "
@@ -101,7 +105,7 @@ def terminal_progress(
 
 
 def _details(progress: Progress) -> dict[str, str]:
-    details = {"in flight": f"{progress.in_flight}"}
+    details = {"in flight": f"{progress.in_flight}"} if progress.in_flight else {}
     if progress.retries:
         details["again"] = f"{progress.retries}"
     if progress.tokens:

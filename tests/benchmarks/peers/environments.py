@@ -33,12 +33,16 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         *("-e", str(ROOT / "core"), "-e", str(ROOT / "plugins" / "local")),
         *("onnx", "tokenizers", "safetensors"),
     ),
+    "notebook": (
+        *("-e", str(ROOT / "core"), "-e", str(ROOT / "plugins" / "local")),
+        *("nbclient", "ipykernel", "ipywidgets", "tqdm"),
+    ),
     "onnxruntime": ("onnxruntime", "tokenizers", "numpy"),
     "fastembed": ("fastembed",),
     "sentence-transformers": ("sentence-transformers",),
 }
 """What is installed for each; ``chart`` draws; haystack and llm are for ``failures/``; ``local``
-can write its model for the three below it."""
+can write its model for the three at the end; ``notebook`` is for ``tests/journeys/notebook.py``."""
 
 
 def environment(client: str, *, refresh: bool = False) -> Path:
