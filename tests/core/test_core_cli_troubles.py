@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 from plugin_site import KEY, PluginSite, link_installed
 
 from ellmental_embeddings.cli import exit_codes
+from ellmental_embeddings.cli.lines import lines_of_stdin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +62,8 @@ def site(shared: PluginSite, tmp_path: Path) -> PluginSite:
         (["generators", "IMPORT"], {}, 3, "No module named 'surely_not_there'"),
         (["config", "-g", "NONE"], {}, 3, "No installed plugin offers the generator NONE"),
         (["config"], {"BATCH_SIZE": "0"}, 3, "greater than or equal to 1"),
+        (["vector", "a"], {"EMBEDDING_CACHE": "~nobody-has-this/c"}, 3, "EMBEDDING_CACHE='~nobody"),
+        (["doctor", "--load", "9" * 20], {}, 2, "--load"),
         (["doctor"], {"TINY_KEY": ""}, 3, "TINY_KEY: Key of your Tiny account."),
         (["embed", "x.txt", "-o", "out"], {}, 3, "pip install ellmental-embeddings-jobs"),
         (["search", "out", "question"], {}, 3, "pip install ellmental-embeddings-jobs"),
@@ -156,6 +160,62 @@ def test_broken_pipe_is_silent(site: PluginSite, arguments: list[str]) -> None:
         code = process.wait(50)
     assert not [line for line in said.splitlines() if "IMPORT" not in line and "TINY" not in line]
     assert code == exit_codes.DONE
+
+
+@pytest.mark.skipif(os.name == "nt", reason="written for a POSIX shell")
+@pytest.mark.parametrize(
+    ("without", "arguments", "code", "said"),
+    [
+        (
+            ">&-",
+            "config",
+            exit_codes.DONE,
+            "warning: standard output is closed",
+        ),
+        ("<&-", "vector -", exit_codes.USAGE, "No text given"),
+        ("2>&-", "vector ab", exit_codes.DONE, "[2.0, "),
+        ("2>/dev/full", "vector ab", exit_codes.DONE, "[2.0, "),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_stops_nothing_else(
+    site: PluginSite, *, without: str, arguments: str, code: int, said: str
+) -> None:
+    """As daemons and cron start programs: no traceback, no hang, and no data lost for a note."""
+    if without.endswith("full") and not os.path.exists("/dev/full"):  # noqa: PTH110
+        pytest.skip("no /dev/full here")
+    ran = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            f'exec "$0" -S -m ellmental_embeddings {arguments} {without}',
+            sys.executable,
+        ],
+        env=site.environment(TINY),
+        cwd=site.cwd,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    assert said in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_long_line_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with every chunk that comes, which would take hours for a line of a gigabyte."""
+
+    class Chunk(bytes):
+        def __radd__(self, other: bytes) -> bytes:
+            raise AssertionError("copied once more")
+
+    chunks = iter([Chunk(b"ab"), Chunk(b"c"), Chunk(b"d\r\n\ne"), Chunk(b"f\n"), Chunk(b"g"), b""])
+    monkeypatch.setattr("ellmental_embeddings.cli.lines._reader", lambda: lambda: next(chunks))
+
+    async def read() -> list[str]:
+        return [line async for line in lines_of_stdin()]
+
+    assert asyncio.run(read()) == ["abcd", "", "ef", "g"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

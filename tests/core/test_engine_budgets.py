@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import scripted_generator
 
 from ellmental_embeddings import ConfigurationError
 from ellmental_embeddings.engine.ledger import MINUTE, Ledger, Most
@@ -228,6 +230,22 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_variable(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"EMBEDDING_SHARED_LIMITS=.*file.*folder"):
         allowance_of("key", tmp_path / "file")
+
+
+def test_a_folder_that_goes_away_meanwhile_is_made_anew_or_named(tmp_path: Path) -> None:
+    """Temporary folders are cleared up while programs run: that costs no vector."""
+    folder = tmp_path / "limits"
+    settings = {"EMBEDDING_SHARED_LIMITS": folder, "EMBEDDING_RPM": 1000}
+    generator, _ = scripted_generator(settings=settings)
+    with generator:
+        generator.embed(["a"])
+        shutil.rmtree(folder)
+        assert not generator.embed(["b"]).failed
+        shutil.rmtree(folder)
+        folder.write_text("in its place")
+        with pytest.raises(ConfigurationError, match=r"EMBEDDING_SHARED_LIMITS=.*folder"):
+            generator.embed(["c"])
+        assert generator.pace.in_flight == 0
 
 
 def test_the_file_holds_no_key_and_is_its_owner_s(tmp_path: Path) -> None:

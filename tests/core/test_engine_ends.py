@@ -167,6 +167,20 @@ def test_ignored_dimensions_are_noticed() -> None:
         generator.embed(TEXTS)
 
 
+@pytest.mark.parametrize("width", [10**13, 10**30])
+def test_dimensions_that_no_memory_holds_are_named(width: int) -> None:
+    """A width nobody can have is a wrong setting, in every way of calling, and no traceback."""
+    generator, _ = scripted_generator(
+        settings={"EMBEDDING_DIMENSIONS": width}, model=ModelInfo(name="scripted")
+    )
+    with generator:
+        with pytest.raises(ConfigurationError, match=r"no memory .*EMBEDDING_DIMENSIONS"):
+            generator.embed(TEXTS)
+        with pytest.raises(ConfigurationError, match="no memory"):
+            list(generator.as_completed(TEXTS))
+        assert generator.pace.in_flight == 0
+
+
 def test_a_key_in_an_error_is_masked() -> None:
     """Whatever a service repeats of the key is masked in the error and gone from its cause."""
     from ellmental_embeddings.engine.ask import Asker

@@ -74,6 +74,16 @@ def test_odd_rate_headers_are_passed_over() -> None:
         assert not generator.embed(TEXTS).failed
 
 
+@pytest.mark.parametrize("tokens", [2**63, 10**400, -1])
+def test_a_count_that_none_can_be_is_not_known(tokens: int) -> None:
+    """No ledger could hold it, and it costs no vector."""
+    generator, _ = scripted_generator(
+        always=lambda _, batch: Reply(vectors_of(batch.texts), tokens=tokens)
+    )
+    with generator:
+        assert generator.embed(TEXTS).usage.tokens is None
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

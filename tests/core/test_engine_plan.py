@@ -225,6 +225,19 @@ def test_a_cut_text_says_what_is_left_of_it() -> None:
     assert plan.outcomes[0].tokens_to == 6
 
 
+@pytest.mark.parametrize("overlong", ["average", "truncate"])
+def test_a_count_that_is_known_of_the_whole_alone(overlong: Literal["average", "truncate"]) -> None:
+    """Of a part that cannot be counted its bound holds: no piece is too long, or weighs nothing."""
+
+    def count(text: str) -> int | None:
+        return len(text) if len(text) > 20 else None
+
+    plan = make_plan(["alpha beta gamma delta"], rules(8, overlong, count=count))
+    assert plan.pieces[0] == "alpha "
+    assert plan.tokens == [len(piece) for piece in plan.pieces]
+    assert max(plan.tokens) <= 8
+
+
 def test_nothing_blank_is_sent_of_a_text() -> None:
     """White space that fills a whole piece is none, and a text that begins with it is refused."""
     text = " " * 8 + "word"

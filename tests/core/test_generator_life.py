@@ -237,5 +237,35 @@ def test_a_fork_starts_afresh() -> None:
             sys.exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         print("parent", generator.embed(["c"]).vectors.shape)
+        for begins_with in (
+            lambda: generator.estimate(["d"]).unique,
+            lambda: sum(len(part) for _, part in generator.as_completed(["e", "f"])),
+        ):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # what waits for the parent's threads waits for ever
+                print("child", begins_with(), flush=True)
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     """)
-    assert ran.stdout == "child (1, 8)\nparent (1, 8)\n", ran.stderr
+    assert ran.stdout == "child (1, 8)\nparent (1, 8)\nchild 1\nchild 2\n", ran.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can fork")
+def test_a_fork_that_closes_waits_for_no_lock_of_its_parent(tmp_path: Path) -> None:
+    """Another thread may hold any of them at that moment: in the child nobody gives it back."""
+    ran = run_script(f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        generator, _ = scripted_generator(settings={{"EMBEDDING_CACHE": {str(tmp_path / "c")!r}}})
+        generator.embed(["a"])
+        with generator._engine.policy.cache._reading, generator._host.loop._lock:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                generator.close()
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        generator.close()
+    """)
+    assert ran.returncode == 0, ran.stderr

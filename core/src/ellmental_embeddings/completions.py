@@ -182,6 +182,8 @@ class Completions:
         except Empty:
             if time.monotonic() >= self._until:
                 end_all(self._calls)
+                for call in [*self._calls]:  # a plugin that cannot be cancelled is not waited for
+                    call.abandon()
             return
         if isinstance(event, _Told):
             yield self._batch(event)

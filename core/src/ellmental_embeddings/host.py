@@ -88,7 +88,7 @@ class EngineHost:
         return Wanted(role, instruction, on_error, Reporter(progress, texts, self.asked))
 
     def check(self, role: Role, instruction: str | None, on_error: OnError) -> None:
-        """Refuse what no call can want.
+        """Refuse what no call can want; make all anew where the process was forked.
 
         Raises:
             ValueError, TypeError: naming the argument.
@@ -97,6 +97,11 @@ class EngineHost:
         check_arguments(role, instruction, on_error, self.instruction(role))
         if self._closed:
             raise EmbeddingError(f"the generator {self._name} is closed: load it again")
+        if self._process != os.getpid():
+            # Forked: threads and connections stayed in the parent.
+            self.finalizer.detach()
+            self._parents = self.engine  # kept: its open files are not this process's to close
+            self._start()
 
     def begin(
         self,
@@ -118,11 +123,6 @@ class EngineHost:
             ConfigurationError: no texts, and nobody knows how wide their vectors would be.
         """
         self.check(wanted.role, wanted.instruction, wanted.on_error)
-        if self._process != os.getpid():
-            # Forked: threads and connections stayed in the parent.
-            self.finalizer.detach()
-            self._parents = self.engine  # kept: its open files are not this process's to close
-            self._start()
         if not texts and not self.engine.service.width:
             raise ConfigurationError(
                 f"no texts were given, and the width of {self._name}'s vectors is not known before "

@@ -40,7 +40,7 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="ellmental-loop", daemon=True)
-        self._process = os.getpid()
+        self.process = os.getpid()
         self._lock = threading.Lock()
         self._closing = False
         self._calls: set[Call[Any]] = set()
@@ -86,7 +86,7 @@ class LoopThread:
         not waited for longer than ``_HURRY``; a second one does not wait at all.
         """
         with self._lock:
-            if self._closing or self._process != os.getpid():  # a fork has no such thread
+            if self._closing:
                 return
             self._closing = True
         if threading.current_thread() is self._thread:  # collected as garbage on the loop itself
@@ -141,7 +141,12 @@ def _wait_through(ending: Call[None]) -> BaseException | None:
 
 
 def shut(loop: LoopThread, engine: Engine) -> None:
-    """Close a generator's loop and what its engine holds."""
+    """Close a generator's loop and what its engine holds; nothing in a fork.
+
+    A fork has none of their threads, and finds locks taken that these held.
+    """
+    if loop.process != os.getpid():
+        return
     loop.close(engine.backend.aclose)
     if engine.policy.cache is not None:
         engine.policy.cache.close()

@@ -55,7 +55,10 @@ def _capitals(value: object) -> object:
 
 
 def _expanded(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str | Path) and value else value
+    try:
+        return Path(value).expanduser() if isinstance(value, str | Path) and value else value
+    except RuntimeError as error:
+        raise ValueError(f"{error} Write the folder out in place of ~") from None
 
 
 class CoreSettings(BaseSettings):
@@ -87,7 +90,7 @@ class CoreSettings(BaseSettings):
     embedding_tpm: int | None = Field(
         default=None, ge=1, description="Tokens per minute never to exceed."
     )
-    embedding_shared_limits: Path | None = Field(
+    embedding_shared_limits: Annotated[Path | None, BeforeValidator(_expanded)] = Field(
         default=None,
         description="A folder in which processes of this machine count requests and tokens "
         "together, so that all keep to one budget per service, key and model.",

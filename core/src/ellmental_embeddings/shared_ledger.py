@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .engine.ledger import SLOTS, Ledger
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ class SharedLedger(Ledger):
         clock: seconds, the same for all processes, and after a restart of the machine.
 
     Raises:
-        OSError: the file cannot be read and written.
+        ConfigurationError: from every method, where the file cannot be read and written.
     """
 
     shared = True
@@ -59,9 +60,17 @@ class SharedLedger(Ledger):
     @contextmanager
     def held(self, now: float) -> Iterator[float | None]:  # noqa: ARG002 - has its own clock
         """As the base's; what is changed meanwhile is written at the end."""
+        with _translated(self._path.parent), self._held() as at:
+            yield at
+
+    @contextmanager
+    def _held(self) -> Iterator[float | None]:
         # Opened each time: a descriptor that a fork inherits would share its lock.
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            descriptor = self._opened()
+        except FileNotFoundError:  # at first; and where somebody cleared the folder away
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = self._opened()
         try:
             if not _locked(descriptor):
                 yield None
@@ -79,6 +88,10 @@ class SharedLedger(Ledger):
         finally:
             os.close(descriptor)  # and with it goes the lock
 
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        return os.open(self._path, flags, 0o600)
+
     def _read(self, descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
         content = os.read(descriptor, _SIZE)
@@ -93,6 +106,17 @@ class SharedLedger(Ledger):
             self.not_before = float("-inf")
         numbers = np.frombuffer(content, dtype="<i8", offset=_HEAD.size)
         self.slots = numbers.astype(np.int64).reshape(SLOTS, 3)
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"EMBEDDING_SHARED_LIMITS={folder}: {error.strerror or error}. Name a folder on a "
+            "local disk that may be written to."
+        ) from None
 
 
 def _locked(descriptor: int) -> bool:

@@ -10,8 +10,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from .engine.allowance import Allowance
-from .engine.ledger import Ledger
-from .errors import ConfigurationError
 from .shared_ledger import SharedLedger
 
 if TYPE_CHECKING:
@@ -43,23 +41,11 @@ def allowance_of(key: str | None, folder: Path | None) -> Allowance:
     with _lock:
         known = _alive.get(name)
         if known is None:
-            known = _alive[name] = Allowance(_ledger(key, folder))
+            ledger = None if folder is None else SharedLedger(folder / f"{key}.limits")
+            known = _alive[name] = Allowance(ledger)
         if known not in _recent:
             _recent.append(known)
         return known
-
-
-def _ledger(key: str, folder: Path | None) -> Ledger:
-    if folder is None:
-        return Ledger()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return SharedLedger(folder / f"{key}.limits")
-    except OSError as error:
-        raise ConfigurationError(
-            f"EMBEDDING_SHARED_LIMITS={folder}: {error.strerror or error}. Name a folder on a "
-            "local disk that may be written to."
-        ) from None
 
 
 def _forget_after_fork() -> None:

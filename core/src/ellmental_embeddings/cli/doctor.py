@@ -45,7 +45,7 @@ class _Finding:
 )
 @click.option(
     "--load",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10_000_000),
     metavar="N",
     help="Embed N texts as well, as fast as it goes, and say what limits it.",
 )

@@ -35,13 +35,15 @@ async def lines_of_stdin() -> AsyncIterator[str]:
     Raises:
         NotText: naming the line that is none.
     """
-    number, rest = 0, b""
+    number, begun = 0, list[bytes]()  # a long line is put together once, not with every chunk
     async for chunk in _chunks(_reader()):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        for start in others:
             number += 1
-            yield _text(line, number)
-    if rest:
+            yield _text(b"".join(begun), number)
+            begun = [start]
+    if rest := b"".join(begun):
         yield _text(rest, number + 1)
 
 

@@ -100,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; the entry point of ``ellmental``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     given, debug = _without_debug(given)
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # No output dies of a character that the terminal's encoding does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -116,6 +117,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             traceback.print_exception(error)
         sys.exit(_explain(error))
     sys.exit(code if isinstance(code, int) else exit_codes.DONE)
+
+
+def _open_what_is_closed() -> None:
+    """Without its standard streams (``>&-``) a command goes on; a file must not get their place."""
+    unheard = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if unheard:
+        note("warning: standard output is closed: nothing is printed")
 
 
 def _explain(error: BaseException) -> int:  # noqa: PLR0911 - one return a kind of error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -19,8 +20,11 @@ _NARROWEST = 32
 
 
 def note(message: str) -> None:
-    """Say something that is not data, on stderr."""
-    click.echo(message, err=True)
+    """Say something that is not data, on stderr; where that is full or gone, unheard."""
+    try:
+        click.echo(message, err=True)
+    except OSError:  # for good: Python would exit with 120 for what it cannot write at the end
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def table(rows: Iterable[Sequence[str]], *, indent: str = "", columns: int | None = None) -> str:

@@ -104,9 +104,9 @@ class Delivery:
             part.tries += 1
             call.requests += 1
             call.retries += part.again or part.tries > 1
-            room = call.placement.room(part.pieces, self._service.width)
             call.asked()
             try:
+                room = call.placement.room(part.pieces, self._service.width)
                 batch = Batch(texts, call.role, call.instruction, room)
                 within = self._within(left)
                 reply = await self._hedge.ask(call, batch, tokens, within=within)

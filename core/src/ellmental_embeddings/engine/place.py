@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ConfigurationError
 from ..result import CACHED, OK, Outcome
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..errors import EmbeddingError
     from .plan import Plan
 
-__all__ = ["Placement"]
+__all__ = ["Placement", "blank"]
 
 
 class Placement:
@@ -130,7 +131,14 @@ class Placement:
 
     def _allocated(self, width: int) -> NDArray[np.float32]:
         if self._matrix is None:
-            self._matrix = np.empty((len(self._plan.piece_of), width), dtype=np.float32)
+            texts = len(self._plan.piece_of)
+            try:
+                self._matrix = np.empty((texts, width), dtype=np.float32)
+            except (MemoryError, ValueError, OverflowError):
+                raise ConfigurationError(
+                    f"no memory for {texts:,} vectors of {width:,} dimensions. Take fewer texts at "
+                    "a time, or `stream`; or mend EMBEDDING_DIMENSIONS, if it is set."
+                ) from None
         return self._matrix
 
     def fail(self, pieces: Sequence[int], error: EmbeddingError) -> None:
@@ -150,9 +158,7 @@ class Placement:
         """
         plan = self._plan
         texts = len(plan.piece_of)
-        matrix = (
-            np.empty((texts, width), dtype=np.float32) if self._matrix is None else self._matrix
-        )
+        matrix = blank(texts, width) if self._matrix is None else self._matrix
         outcomes = [OK] * texts
         if self._any_recalled:
             known = (plan.piece_of >= 0) & self._recalled[plan.piece_of]
@@ -200,7 +206,7 @@ class Placement:
         self._taken[positions] = True
         outcomes = [self._outcome(text) for text in positions.tolist()]
         good = np.array([outcome.error is None for outcome in outcomes], dtype=bool)
-        rows = np.full((len(positions), self.width or width), np.nan, dtype=np.float32)
+        rows = blank(len(positions), self.width or width)
         of_one = good & whole[positions]
         if of_one.any():
             assert self._matrix is not None
@@ -238,6 +244,14 @@ class Placement:
         if normalised:
             mean /= np.linalg.norm(mean) or 1.0
         return np.asarray(mean, dtype=np.float32)
+
+
+def blank(texts: int, width: int) -> NDArray[np.float32]:
+    """Rows of NaN; of no width where what EMBEDDING_DIMENSIONS asks for has no place in memory."""
+    try:
+        return np.full((texts, width), np.nan, dtype=np.float32)
+    except (MemoryError, ValueError, OverflowError):
+        return np.full((texts, 0), np.nan, dtype=np.float32)
 
 
 def _address(array: NDArray[np.float32]) -> tuple[int, tuple[int, ...]]:

@@ -191,7 +191,8 @@ class _Planner:
         rules, result = self.rules, self.result
 
         def count(part: str) -> int:
-            return rules.count_tokens(rules.prefix + part) or 0
+            exact = rules.count_tokens(rules.prefix + part)  # known of the whole, not of each part
+            return rules.most_tokens(rules.prefix + part) if exact is None else exact
 
         def fits(part: str) -> bool:
             return rules.most_tokens(rules.prefix + part) <= limit or count(part) <= limit

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import EmbeddingError
 from ..result import OK, Outcome, Usage
 from .call import Ran
+from .place import blank
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +53,7 @@ def came_to_nothing(
     stopped: EmbeddingError | asyncio.CancelledError, *, texts: int, width: int, seconds: float
 ) -> Ran:
     """The end of a call before anything was sent."""
-    vectors = np.full((texts, width), np.nan, dtype=np.float32)
+    vectors = blank(texts, width)
     outcome = Outcome(status="failed", error=_unsent(stopped))
     usage = Usage(texts=texts, unique=0, requests=0, retries=0, tokens=0, seconds=seconds)
     return Ran(vectors=vectors, outcomes=[outcome] * texts, usage=usage, stopped=stopped)

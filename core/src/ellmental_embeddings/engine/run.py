@@ -115,6 +115,8 @@ class Engine:
                 await self._delivery.send(call, batches)
         except* Stopped:
             pass
+        except* EmbeddingError as broken:  # the shared ledger's file cannot be used any more
+            call.stopped = call.stopped or _first(broken)
         except* asyncio.CancelledError as cancelled:
             call.stopped = call.stopped or asyncio.CancelledError(*cancelled.args)
         call.tell(self.service, Part(()), held=True)
@@ -153,3 +155,8 @@ class Engine:
             await memory.recall(call)
             if told := call.tell(self.service):
                 await told
+
+
+def _first(group: ExceptionGroup[EmbeddingError]) -> EmbeddingError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -25,6 +25,9 @@ _ACCIDENTS = 2
 """Answers of a wrong width, before any good one, that are still taken for accidents."""
 
 
+_MOST_TOKENS = 2**53
+"""No request has so many: whatever says it does is no count, and no ledger could hold it."""
+
 _MOST_VOTERS = 64
 """Batches of one width after which no other width outnumbers it any more."""
 
@@ -166,5 +169,5 @@ def _least(known: int | None, learnt: int | None) -> int | None:
 
 def count(tokens: object) -> int | None:
     """A number of tokens; None where a plugin gave something else."""
-    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
+    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens < _MOST_TOKENS
     return tokens if is_one else None  # type: ignore[return-value]
