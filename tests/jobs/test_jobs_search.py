@@ -114,6 +114,18 @@ def test_another_space_is_refused_with_the_remedy(
     assert remedy in ran.err
 
 
+def test_what_only_answers_tell_is_not_refused_before_one(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model and a width that are set do not mean that all of the space is known."""
+    monkeypatch.setenv("SCRIPTED_LEARNS", "true")
+    Path("a.txt").write_text("\n".join(TEXTS))
+    assert ellmental("embed", "a.txt", "-o", "out").code == 0
+    assert ellmental("search", "out", "red apple", "-k", "1").out.startswith("1  1.0000")
+    monkeypatch.setenv("SCRIPTED_LEARNS", "false")
+    assert "normalised: False in the dataset, None now" in ellmental("search", "out", "red").err
+
+
 def test_space_is_compared_before_anything_is_sent_or_read(
     ellmental: Run, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,9 @@ class ScriptedSettings(BackendSettings):
     )
     scripted_stop_after: int | None = Field(default=None, description="Texts until the key fails.")
     scripted_width_known: bool = Field(default=True, description="Whether the width is declared.")
+    scripted_learns: bool = Field(
+        default=False, description="Whether only answers tell that vectors are not normalised."
+    )
     scripted_counts: bool = Field(default=True, description="Whether it can count tokens.")
 
 
@@ -66,6 +70,8 @@ class ScriptedBackend(Backend):
             if self._settings.scripted_refuses in text:
                 raise TextRejected("the service does not like it", index=index)
         self._texts += len(batch.texts)
+        if self._settings.scripted_learns:
+            self.model = replace(self.model, normalised=False)
         return Reply(np.stack([self._vector(text) for text in batch.texts]))
 
     def _hold(self, batch: Batch) -> None:

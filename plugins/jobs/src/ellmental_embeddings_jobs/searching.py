@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ellmental_embeddings import SpaceMismatch, installed_generators, load_generator
 
+from .agreement import SAID_BY_SERVICE
 from .dataset import open_dataset
 from .dataset.manifest import PART_PATTERN
 from .errors import FilesError
@@ -59,8 +61,8 @@ def run_search(
     wanted = None if where is None else rows_where(dataset, where)
     with load_generator(generator) as loaded:
         click.echo(f"generator: {loaded.summary}", err=True)
-        if loaded.space.model and loaded.space.dimensions:
-            _require_same(dataset, loaded, loaded.space)  # before the question is paid for
+        # Before the question is paid for, by what is known before the first answer.
+        _require_same(dataset, loaded, _supposed(loaded.space, dataset.space))
         asked = loaded.embed([question], role="query")
         _require_same(dataset, loaded, asked.space)
     if dataset.incomplete:
@@ -141,6 +143,12 @@ def _print(
         click.echo(f"no row fulfils --where, of {dataset.rows:,}", err=True)
     for result in results:
         click.echo(_for_people(result))
+
+
+def _supposed(known: Space, stored: Space) -> Space:
+    """The space where what only answers tell is as in the dataset."""
+    told = {name: getattr(stored, name) for name in SAID_BY_SERVICE if getattr(known, name) is None}
+    return replace(known, **told)
 
 
 def _require_same(dataset: Dataset, generator: EmbeddingGenerator, space: Space) -> None:
