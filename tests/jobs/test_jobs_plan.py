@@ -64,7 +64,7 @@ def test_it_speaks_to_people(ellmental: Run, monkeypatch: pytest.MonkeyPatch) ->
     ran = ellmental("plan", "a.txt")
     assert ran.out.splitlines() == [
         "documents   130",
-        "texts       130, 130 of them different",
+        "texts       130, all different",
         "to be sent  130",
         "over-long   0",
         "requests    3",

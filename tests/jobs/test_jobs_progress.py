@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ellmental_embeddings_jobs.job import Tally
 from ellmental_embeddings_jobs.prices import Price
 from ellmental_embeddings_jobs.progress import Progress, duration
@@ -46,15 +48,25 @@ class Clock:
         return self.now
 
 
-def test_bar_shows_share_rows_rate_and_failures() -> None:
-    """The line says how much of the input is done, rows, rate, seconds left, cost and failures."""
+@pytest.mark.parametrize(
+    ("columns", "bar"),
+    [
+        (100, "[######------------------]  25%  "),
+        (80, "[####--------------]  25%  "),
+        (50, " 25%  "),
+    ],
+)
+def test_bar_shows_share_rows_rate_and_failures(
+    columns: int, bar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much is done, rows, rate, seconds left, cost, failures: within the terminal's width."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     terminal, clock = Terminal(), Clock()
     progress = Progress(1000, terminal, clock)
     clock.now = 2
     progress.show(250, 5000, 3, rate=2500, left=75, cost=1.5)
-    assert terminal.screen() == [
-        "[######------------------]  25%  5,000 rows, 2,500 rows/s, 75 s left, $1.50, 3 failed"
-    ]
+    line = f"{bar}5,000 rows, 2,500 rows/s, 75 s left, $1.50, 3 failed"
+    assert terminal.screen() == [line[: columns - 1]]
 
 
 def test_line_is_redrawn_at_most_ten_times_a_second() -> None:

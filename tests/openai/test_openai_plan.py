@@ -42,7 +42,7 @@ def test_it_sends_nothing_and_says_what_is_then_sent(
     people = run("plan", "a.txt")
     assert server.bill.requests == []
     assert "tokens      at most 2,290 (a bound; English has about 572)" in people.stdout
-    assert "price       at most $0.0000 at $0.02 a million tokens" in people.stdout
+    assert "price       under $0.0001 at $0.02 a million tokens" in people.stdout
     run("embed", "a.txt", "-o", "out")
     assert plan["requests"] == len(server.bill.requests)
     assert plan["sent"] == sum(server.bill.paid.values()) == 300

@@ -14,6 +14,9 @@ __all__ = ["plan_lines"]
 _TYPICAL = 4
 """Bytes a token in English text: only said as a guess beside the bound, never counted with."""
 
+_LEAST = 0.0001
+"""Dollars; less would be shown as nothing."""
+
 
 def plan_lines(plan: dict[str, Any], output: Path | None) -> list[str]:
     """The lines of a plan.
@@ -27,7 +30,7 @@ def plan_lines(plan: dict[str, Any], output: Path | None) -> list[str]:
     split = f", {plan['split']:,} of them split" if plan["split"] else ""
     rows = [
         ("documents", f"{plan['documents']:,}{split}{blank}{unusable}"),
-        ("texts", f"{plan['texts']:,}, {plan['distinct']:,} of them different"),
+        ("texts", f"{plan['texts']:,}, {_distinct(plan)} different"),
         *([] if output is None else [("there", _there(plan, output))]),
         ("to be sent", _sent(plan)),
         ("over-long", _overlong(plan)),
@@ -37,6 +40,10 @@ def plan_lines(plan: dict[str, Any], output: Path | None) -> list[str]:
         ("time", _time(plan)),
     ]
     return [f"{name:11} {value}" for name, value in rows]
+
+
+def _distinct(plan: dict[str, Any]) -> str:
+    return "all" if plan["distinct"] == plan["texts"] else f"{plan['distinct']:,} of them"
 
 
 def _there(plan: dict[str, Any], output: Path) -> str:
@@ -81,9 +88,16 @@ def _price(plan: dict[str, Any]) -> str:
     if not per_million:
         return f"nothing ({source})"
     dollars = plan["dollars"]
-    spelled = f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"
-    most = "" if plan["tokens_exact"] else "at most "
-    return f"{most}{spelled} at ${per_million:g} a million tokens ({source})"
+    spelled = _dollars(dollars)
+    if not plan["tokens_exact"] and dollars >= _LEAST:
+        spelled = f"at most {spelled} (English: {_dollars(dollars / _TYPICAL)})"
+    return f"{spelled} at ${per_million:g} a million tokens ({source})"
+
+
+def _dollars(dollars: float) -> str:
+    if 0 < dollars < _LEAST:
+        return f"under ${_LEAST}"
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"
 
 
 def _time(plan: dict[str, Any]) -> str:

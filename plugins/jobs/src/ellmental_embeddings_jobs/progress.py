@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "duration"]
 
 _WIDTH = 24
+"""Signs of the bar, where the terminal has room for them."""
 _SECONDS = 0.1  # between two drawings
 _MINUTE, _HOUR = 60, 3600
 
@@ -61,13 +63,16 @@ class Progress:
         if not self._live or now < self._next:
             return
         self._next = now + _SECONDS
-        line = f"{self._bar(done)}{rows:,} rows, {rate:,.0f} rows/s"
+        line = f"{rows:,} rows, {rate:,.0f} rows/s"
         if left is not None:
             line += f", {duration(left)} left"
         if cost is not None:
             line += f", ${cost:,.2f}"
         if failed:
             line += f", {failed:,} failed"
+        # A line that is wrapped cannot be redrawn.
+        room = shutil.get_terminal_size().columns - 1
+        line = (self._bar(done, room - len(line)) + line)[:room]
         # The rest of a longer line before is painted over.
         self._stream.write("\r" + line.ljust(self._drawn))
         self._stream.flush()
@@ -85,12 +90,16 @@ class Progress:
             self._stream.flush()
             self._drawn = 0
 
-    def _bar(self, done: int) -> str:
+    def _bar(self, done: int, room: int) -> str:
         if not self._total:
             return ""
         share = min(done / self._total, 1.0)
-        filled = int(share * _WIDTH)
-        return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {share:4.0%}  "
+        percent = f"{share:4.0%}  "
+        width = min(_WIDTH, room - len(f"[] {percent}"))
+        if width <= 0:
+            return percent
+        filled = int(share * width)
+        return f"[{'#' * filled}{'-' * (width - filled)}] {percent}"
 
 
 def duration(seconds: float) -> str:

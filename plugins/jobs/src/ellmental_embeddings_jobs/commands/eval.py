@@ -29,7 +29,7 @@ __all__ = ["evaluate"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON on stdout.")
 def evaluate(data: Path, *, generators: tuple[str, ...], k: int, as_json: bool) -> None:
-    """Score generators on labelled DATA: how well do they fit your own texts?
+    """Score generators on labelled DATA of your own.
 
     DATA is a .csv, .tsv or .jsonl file of pairs (text_a, text_b, score): Spearman's correlation
     of cosines and scores. Or a .jsonl file of documents and queries, or a folder in BEIR's

@@ -37,7 +37,7 @@ def export(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Copy the rows of OUT into a vector database, or into NumPy's format.
+    """Copy the rows of OUT into a vector database or NumPy files.
 
     TARGET holds exactly the rows of OUT afterwards: new and changed ones are written, those that
     OUT has no more are deleted, and a command that is repeated writes nothing. One that was

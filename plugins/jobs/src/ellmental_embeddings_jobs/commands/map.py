@@ -49,10 +49,10 @@ def draw(
     layout: Literal["pca", "umap"],
     opens: bool,
 ) -> None:
-    """Draw the rows of OUT as a picture in the browser: what is near is alike.
+    """Draw the rows of OUT as a picture in the browser.
 
-    Writes one HTML file that needs no network and no server: a point a row, its text under the
-    mouse, a box to search in the texts. Sends nothing and needs no generator.
+    What is near is alike. Writes one HTML file that needs no network and no server: a point a row,
+    its text under the mouse, a box to search in the texts. Sends nothing and needs no generator.
 
     \b
     Examples:

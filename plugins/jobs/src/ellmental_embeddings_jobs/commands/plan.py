@@ -38,13 +38,13 @@ def plan(
     price: float | None,
     as_json: bool,
 ) -> None:
-    """Say what `ellmental embed SOURCE...` would send and cost; send nothing.
+    """Say what `ellmental embed` would send and cost.
 
-    Takes all options of `embed`: put `plan` where `embed` stands. Reads and splits the sources as
-    it does: documents, texts and how many of them are different, over-long ones, requests,
-    tokens (counted where the generator can count, else an upper bound), the price where it is
-    known, and the time at EMBEDDING_RPM and EMBEDDING_TPM. With -o it says what OUT has already,
-    with EMBEDDING_CACHE what the cache has. It changes neither.
+    Sends nothing. Takes all options of `embed`: put `plan` where `embed` stands. Reads and splits
+    the sources as it does: documents, texts and how many of them are different, over-long ones,
+    requests, tokens (counted where the generator can count, else an upper bound), the price where
+    it is known, and the time at EMBEDDING_RPM and EMBEDDING_TPM. With -o it says what OUT has
+    already, with EMBEDDING_CACHE what the cache has. It changes neither.
 
     \b
     Examples:
