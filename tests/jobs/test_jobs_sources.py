@@ -345,9 +345,11 @@ def test_pipe_with_a_name_is_refused() -> None:
 
 
 def test_folder_without_texts_is_refused() -> None:
-    """A folder that gives nothing is not passed over in silence."""
+    """A folder that gives nothing is not passed over in silence, nor what else is in it."""
     Path("d").mkdir()
-    assert "d: no .txt or .md file in this folder" in refusal("d")
+    assert "d: no .txt or .md file in this folder." in refusal("d")
+    write("d/a.csv", "text\nx\n")
+    assert "passed over: 1 .csv (name them to embed them, as in 'd/**/*.csv')" in refusal("d")
 
 
 def test_every_bad_file_is_named_at_once() -> None:

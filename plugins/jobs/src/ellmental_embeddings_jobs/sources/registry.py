@@ -225,14 +225,15 @@ def _open_folder(folder: Path, opened: Opened) -> None:
             opened.add(path, found=True)
         elif kind is not None:
             others[suffix] = others.get(suffix, 0) + 1
+    name, passed_over = _posix(folder), ""
     if others:
         skipped = ", ".join(f"{others[suffix]} {suffix}" for suffix in sorted(others))
-        opened.notes.append(
-            f"{_posix(folder)}: of a folder, .txt and .md are read; passed over: {skipped} "
-            f"(name them to embed them, as in '{_posix(folder)}/**/*{min(others)}')"
-        )
+        how = f"name them to embed them, as in '{name}/**/*{min(others)}'"
+        passed_over = f"; passed over: {skipped} ({how})"
     if not found:
-        raise FilesError(f"{_posix(folder)}: no .txt or .md file in this folder.")
+        raise FilesError(f"{name}: no .txt or .md file in this folder{passed_over or '.'}")
+    if others:
+        opened.notes.append(f"{name}: of a folder, .txt and .md are read{passed_over}")
 
 
 def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
