@@ -227,6 +227,8 @@ def test_nothing_is_answered_across(
 
     _, backend = embed(TEXTS[:3], settings=settings, call=call, always=right, **script)
     assert len(backend.sent) == 3
+    if "EMBEDDING_DIMENSIONS" in settings:  # and none overwrites the other's
+        assert embed(TEXTS[:3])[0].usage.cached == 3
     result, backend = embed(TEXTS[:3], settings=settings, call=call, always=right, **script)
     assert result.usage.cached + len(backend.sent) == 3
     assert result.usage.cached == (0 if script.get("model") == UNNAMED else 3)

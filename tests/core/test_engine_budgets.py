@@ -56,6 +56,12 @@ def test_a_minute_lets_go_at_once_what_it_can() -> None:
     assert 30 < ledger.wait(4, most, 30.0) < 32
     assert 60 < ledger.wait(5, most, 30.0) < 62
     assert ledger.wait(1000, most, 95.0) == 0
+    late = Ledger()
+    quarter = late.spend(10, 0.24)
+    assert late.wait(10, most, 0.24) > MINUTE + 1, "ways to the service may differ by a second"
+    late.spend(10, 64.0)
+    late.correct(quarter, -10)  # its quarter second is forgotten, and stands for another now
+    assert late.wait(1, most, 64.0) > 60
 
 
 def test_a_clock_that_was_set_back_blocks_nothing() -> None:
@@ -123,6 +129,32 @@ def test_limits_that_change_hold_at_once() -> None:
         told.settle(mark, 1, now)
         told.hear(mark, limit, left, 60.0, now)
         assert told.left == left
+
+
+def test_a_limit_that_rises_forgets_nothing_in_flight() -> None:
+    """More is allowed, and nothing more is left yet: the four under way still count."""
+    told = Told()
+    mark = told.spend(86, 0.0)
+    told.settle(mark, 86, 0.1)
+    told.hear(mark, 100, 14, 60.0, 0.1)
+    marks = [told.spend(1, 0.2) for _ in range(5)]
+    told.settle(marks[0], 1, 0.3)
+    told.hear(marks[0], 200, 13, 59.8, 0.3)
+    assert told.left == 9
+
+
+def test_a_window_is_believed_after_three_and_doubled_where_it_was_too_short() -> None:
+    """Ten seconds are told: for half a minute it may be more; and more it is after a refusal."""
+    told = Told()
+    for second in range(60):
+        assert told.window == (60.0 if second <= 30 else 10.0)
+        mark = told.spend(1, second)
+        told.settle(mark, 1, second)
+        told.hear(mark, 100, 90, 10.0, second)
+    refused = told.spend(1, 60.0)
+    told.settle(refused, 1, 60.0)
+    told.hear(refused, 100, 0, 10.0, 60.0, refused=True)
+    assert 18 < told.wait(100, 60.0) < 22
 
 
 def test_without_a_reset_the_last_word_is_believed_for_a_minute() -> None:

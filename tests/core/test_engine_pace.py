@@ -180,11 +180,20 @@ def test_tokens_are_counted_exactly_only_where_their_bound_would_wait() -> None:
             counted.append(name)
             return 10
 
-        await pace.acquire(60, lambda: exact("first"))
+        first = await pace.acquire(60, lambda: exact("first"))
         await pace.acquire(60, lambda: exact("second"))
-        third = asyncio.create_task(pace.acquire(60))
+        # A count that is higher than the bound is wrong: the bound goes.
+        third = asyncio.create_task(pace.acquire(40, lambda: 1000))
         assert await is_waiting(third)
-        third.cancel()
+        pace.answered(first, None, 10)
+        pace.release(first)
+        assert (await third).tokens == 40
+        fourth = asyncio.create_task(pace.acquire(60))
+        assert await is_waiting(fourth)
+        assert pace.try_acquire(1) is None, "it would overtake the fourth"
+        fourth.cancel()
+        await is_waiting(fourth)
+        assert pace.try_acquire(1) is not None
         return counted
 
     assert scenario(run()) == ["second"]
@@ -221,6 +230,7 @@ def test_a_pause_holds_back_everyone_and_a_random_bit_longer(share: float) -> No
     pacer = Pacer(9, uniform=lambda low, high: low + share * (high - low))
     pacer.allowance.by_settings = True
     pacer.pause(4.0, now=0.0)
+    pacer.pause(1.0, now=0.0)  # a shorter one ends no longer one
     assert pacer.take(1, 3.9) == pytest.approx(0.1 + share * 0.4)
     assert not pacer.allowance.by_settings, "it is the service that asks for it"
     assert isinstance(pacer.take(1, 4.0 + share * 0.4), Ticket)
@@ -237,6 +247,25 @@ def test_nothing_is_sent_when_headers_say_that_nothing_is_left() -> None:
     assert isinstance(wait, float)
     assert 29 < wait < 31
     assert isinstance(pacer.take(1, 0.1 + wait), Ticket)
+
+
+def test_what_headers_say_replaces_what_refusals_taught() -> None:
+    """A service that says that plenty is left is not sent to at a rate that a refusal taught."""
+    pacer = Pacer(9)
+    good, refused = pacer.take(1, 0.0), pacer.take(1, 0.0)
+    assert isinstance(good, Ticket)
+    assert isinstance(refused, Ticket)
+    pacer.answered(good, 0.1)
+    pacer.release(good, 0.1)
+    pacer.failed(refused, 1.9, RateLimited())
+    pacer.release(refused, 1.9)
+    assert isinstance(pacer.take(1, 2.0), float)
+    asked = pacer.take(1, 6.0)
+    assert isinstance(asked, Ticket)
+    plenty = RateStatus(requests_limit=1000, requests_left=999, requests_reset=60.0)
+    pacer.answered(asked, 6.1, plenty)
+    pacer.release(asked, 6.1)
+    assert all(isinstance(pacer.take(1, 6.1), Ticket) for _ in range(2))
 
 
 def test_generators_with_one_key_share_one_allowance() -> None:

@@ -15,6 +15,7 @@ from ellmental_embeddings import (
     ConfigurationError,
     Limits,
     ModelInfo,
+    Progress,
     Reply,
     TextRejected,
 )
@@ -42,14 +43,16 @@ def test_a_wrong_first_width_is_outvoted(concurrency: int) -> None:
         result = generator.embed(TEXTS)
         again = generator.embed(TEXTS[:3])
     assert np.array_equal(result.vectors, vectors_of(TEXTS))
+    assert result.usage.requests < 16
     assert np.array_equal(again.vectors, vectors_of(TEXTS[:3]))
     assert result.space.dimensions == 8
 
 
-def test_a_wrong_width_once_is_an_accident() -> None:
-    """With EMBEDDING_DIMENSIONS, too, one reply of another width is asked for once more."""
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_wrong_width_once_is_an_accident(times: int) -> None:
+    """With EMBEDDING_DIMENSIONS, too, a reply of another width is asked for again, and twice."""
     generator, _ = scripted_generator(
-        script=[narrow], model=ModelInfo(), settings={"EMBEDDING_DIMENSIONS": 8}
+        script=[narrow] * times, model=ModelInfo(), settings={"EMBEDDING_DIMENSIONS": 8}
     )
     with generator:
         assert np.array_equal(generator.embed(TEXTS).vectors, vectors_of(TEXTS))
@@ -157,12 +160,25 @@ def test_tokens_are_counted_once_a_piece() -> None:
     assert {len(batch) for batch in batches} == {10}
 
 
+def test_a_wrong_second_width_wins_no_tie() -> None:
+    """One answer each way: the first one stays, and the other is asked for again."""
+    generator, _ = scripted_generator(
+        script=[lambda *_: None, narrow],
+        model=ModelInfo(),
+        settings={"BATCH_SIZE": 50, "EMBEDDING_MAX_CONCURRENCY": 1},
+    )
+    with generator:
+        assert generator.embed(TEXTS).usage.requests == 3
+
+
 @pytest.mark.parametrize("odd", [{"tokens": "5"}, {"tokens": -1}, {"tokens": True}])
 def test_odd_token_counts_are_unknown(odd: Any) -> None:
     """A service that counts tokens oddly does not cost the vectors; the count is unknown."""
     generator, _ = scripted_generator(always=lambda _, batch: Reply(vectors_of(batch.texts), **odd))
+    seen: list[Progress] = []
     with generator:
-        assert generator.embed(TEXTS).usage.tokens is None
+        assert generator.embed(TEXTS, progress=seen.append).usage.tokens is None
+    assert seen[-1].tokens is None
 
 
 def test_bad_reply_of_a_whole_call_is_said() -> None:

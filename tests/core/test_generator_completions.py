@@ -23,6 +23,7 @@ from ellmental_embeddings import (
     TextRejected,
     Unavailable,
 )
+from ellmental_embeddings.engine.watch import Drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -217,6 +218,39 @@ def test_stop_hands_out_what_is_in_flight_and_sends_no_more() -> None:
     assert sorted(TEXTS[position] for position in handed_out) == sorted(sent)
     assert 0 < len(handed_out) < len(TEXTS)
     assert time.monotonic() - began < 20
+
+
+def test_a_drain_tells_of_its_beginning_and_of_its_end() -> None:
+    """Whoever waits is woken twice: when nothing more is sent, and when nothing is in flight."""
+    told: list[int] = []
+    drain = Drain(changed=lambda: told.append(drain.asking))
+    for _ in range(3):
+        drain.asked()
+    drain.answered()
+    drain.begin()
+    drain.answered()
+    drain.answered()
+    assert told == [2, 0]
+
+
+def test_what_is_refused_after_stop_is_undecided() -> None:
+    """Its batch would have been looked through: no text of it is handed out as failed."""
+    stopped = threading.Event()
+
+    async def refuse(backend: ScriptedBackend, batch: Batch) -> None:
+        await asyncio.to_thread(stopped.wait, 20)
+        raise TextRejected("no", index=0)
+
+    generator, _ = scripted_generator(always=refuse, settings={"BATCH_SIZE": 1})
+    with generator:
+        completed = generator.as_completed(TEXTS[:2])
+
+        def stop() -> None:
+            completed.stop()
+            threading.Timer(0.1, stopped.set).start()
+
+        threading.Timer(0.1, stop).start()
+        assert list(completed) == []
 
 
 def test_stop_is_patient_within_bounds() -> None:
