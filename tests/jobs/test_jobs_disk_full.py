@@ -10,10 +10,16 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyarrow import parquet
+
+from ellmental_embeddings_jobs.dataset import writer
+from ellmental_embeddings_jobs.dataset.part import PartWriter
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import Run
 
 ELLMENTAL = [sys.executable, "-m", "scripted_main"]
 
@@ -121,6 +127,32 @@ def test_disk_that_is_full() -> None:
         assert [row["line"] for row in rows("disk/out")] == list(range(1, 10_001))
     finally:
         subprocess.run(["umount", "disk"], check=True)
+
+
+def test_part_that_cannot_be_begun_leaves_no_gap(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for a moment in between, later rows get no part before the earlier ones."""
+    monkeypatch.setattr(writer, "ROWS_PER_GROUP", 100)
+    monkeypatch.setattr(writer, "ROWS_PER_PART", 100)
+    monkeypatch.setenv("SCRIPTED_DELAY", "0.01")
+    Path("a.txt").write_text("".join(f"text {number}\n" for number in range(1000)))
+    begin, begun = PartWriter.__init__, []
+
+    def full_once(self: PartWriter, path: Path, schema: Any) -> None:
+        begun.append(path.name)
+        if len(begun) == 2:
+            raise OSError(28, "No space left on device")
+        begin(self, path, schema)
+
+    monkeypatch.setattr(PartWriter, "__init__", full_once)
+    ran = ellmental("embed", "a.txt", "-o", "out")
+    assert (ran.code, "out cannot be written: No space" in ran.err) == (5, True)
+    assert [row["line"] for row in rows("out")] == list(range(1, 101))
+    ran = ellmental("embed", "a.txt", "-o", "out", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out.splitlines()[-1])["known"] > 100
+    assert [row["line"] for row in rows("out")] == list(range(1, 1001))
 
 
 def test_full_disk_at_the_very_beginning() -> None:

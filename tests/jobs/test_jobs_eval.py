@@ -229,4 +229,15 @@ def test_data_that_are_not_utf8_or_not_there(ellmental: Run) -> None:
     assert "d.csv is not UTF-8" in ellmental("eval", "d.csv").err
     Path("beir").mkdir()
     assert "beir/corpus.jsonl cannot be read" in ellmental("eval", "beir").err
-    assert ellmental("eval", "none.csv").code == 2
+    ran = ellmental("eval", "none.csv")
+    assert (ran.code, "none.csv does not exist. Known: " in ran.err) == (4, True)
+
+
+def test_what_cannot_be_correlated(ellmental: Run) -> None:
+    """Labels without an order are refused unsent; no vector at all gives no number."""
+    Path("d.csv").write_text("text_a,text_b,score\na,b,3\nc,d,3.0\n")
+    ran = ellmental("eval", "d.csv")
+    assert (ran.code, "d.csv: every pair has the score 3." in ran.err) == (4, True)
+    Path("d.csv").write_text("text_a,text_b,score\nREFUSE,b,3\nREFUSE,d,1\n")
+    (result,) = json.loads(ellmental("eval", "d.csv", "--json").out)["results"]
+    assert (result["scores"], result["pairs"]) == ({"Spearman": None}, 0)

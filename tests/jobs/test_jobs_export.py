@@ -113,6 +113,9 @@ def test_a_repeated_export_writes_nothing(ellmental: Run, target: Reader) -> Non
     told = json.loads(ran.out)
     assert (told["event"], told["rows"], told["changed"]) == ("exported", 60, 0)
     assert "Nothing to do" in ran.err
+    again = json.loads(ellmental("export", "out", "--to", target.to, "--overwrite", "--json").out)
+    assert (again["rows"], again["changed"] or 0) == (60, 0)
+    assert target.rows() == stored()
 
 
 def test_changed_input_changes_and_deletes_rows(ellmental: Run, target: Reader) -> None:

@@ -77,7 +77,7 @@ def test_rows_behind_one_that_takes_long_count_as_finished(
     if parts:
         assert (
             f"only its {parts} rows can be found; {journaled:,} more are in its journal, not "
-            "lost: they are found once the same `ellmental embed` command" in search.err
+            "lost: they are there once the same `ellmental embed` command" in search.err
         )
     else:
         assert search.code == 4

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from ellmental_embeddings_jobs.values import plain_rows, plain_values
+
 if TYPE_CHECKING:
     from .conftest import Run
 
@@ -72,6 +74,76 @@ def test_kept_name_that_is_taken_is_refused(ellmental: Run, name: str) -> None:
     ran = ellmental("embed", "a.csv", "--keep", name, "-o", "out")
     assert ran.code == 2
     assert f"--keep {name}" in ran.err
+
+
+def test_kept_type_that_parquet_does_not_know_is_refused(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent: no part could ever be written."""
+    monkeypatch.setenv("SCRIPTED_STOP_AFTER", "0")
+    months = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    source = pa.table({"text": ["one"], "months": months})
+    with pa.OSFile("a.arrow", "wb") as file, pa.ipc.new_file(file, source.schema) as writer:
+        writer.write_table(source)
+    ran = ellmental("embed", "a.arrow", "--keep", "months", "-o", "out")
+    assert ran.code == 4
+    assert "--keep months: Parquet cannot hold it: " in ran.err
+    assert not Path("out").exists()
+
+
+def test_times_to_the_nanosecond_need_no_pandas() -> None:
+    """At any depth they are numbers that Arrow takes back, and are shown to the microsecond."""
+    time = pa.timestamp("ns", "UTC")
+    kinds = {
+        "plain": time,
+        "duration": pa.duration("ns"),
+        "list": pa.list_(time),
+        "two": pa.list_(pa.time64("ns"), 2),
+        "deep": pa.large_list(pa.struct([("at", time), ("name", pa.string())])),
+        "map": pa.map_(pa.string(), time),
+    }
+    values = {
+        "plain": [1, 1_500_000_000_000_001_001],
+        "duration": [1, 2_001],
+        "list": [[2_001], None],
+        "two": [[1, 2_001], None],
+        "deep": [[{"at": 2_001, "name": "x"}], None],
+        "map": [[("a", 2_001)], None],
+    }
+    columns = {name: pa.array(values[name], kind) for name, kind in kinds.items()}
+    for name, column in columns.items():
+        assert plain_values(column) == values[name]
+    rows = plain_rows(pa.table(columns))
+    at = dt.datetime(1970, 1, 1, 0, 0, 0, 2, dt.UTC)
+    assert rows[1]["plain"] == dt.datetime(2017, 7, 14, 2, 40, 0, 1, dt.UTC)
+    assert type(rows[0]["plain"]) is dt.datetime
+    assert rows[1]["duration"] == dt.timedelta(microseconds=2)
+    assert rows[0]["list"] == [at]
+    assert rows[0]["two"] == [dt.time(0), dt.time(0, 0, 0, 2)]
+    assert rows[0]["deep"] == [{"at": at, "name": "x"}]
+    assert rows[0]["map"] == [("a", at)]
+
+
+def test_not_a_number_within_a_list_is_no_change(ellmental: Run) -> None:
+    """A kept list that holds NaN is what it was: there is nothing to do."""
+    kind = pa.list_(pa.struct([("x", pa.float64())]))
+    values = pa.array([[{"x": float("nan")}], [{"x": 1.0}]], kind)
+    parquet.write_table(pa.table({"text": ["one", "two"], "some": values}), "a.parquet")
+    assert ellmental("embed", "a.parquet", "--keep", "some", "-o", "out").code == 0
+    assert "Nothing to do" in ellmental("embed", "a.parquet", "--keep", "some", "-o", "out").err
+
+
+def test_files_of_the_output_are_no_input(ellmental: Run) -> None:
+    """A pattern that leads into OUT embeds no row of it again; named itself, it is refused."""
+    Path("a.jsonl").write_text('{"text": "one"}\n{"text": "REFUSE"}\n')
+    for _ in range(2):
+        ran = ellmental("embed", "**/*.jsonl", "-o", "out")
+        assert (ran.code, table()["source"].to_pylist()) == (1, ["a.jsonl"])
+    assert "note: 1 file of the output itself: passed over" in ran.err
+    assert "Nothing to do" in ran.err
+    ran = ellmental("embed", "out/part-00000.parquet", "-o", "out")
+    assert ran.code == 4
+    assert "out/part-00000.parquet is a file of the output: it cannot be its input." in ran.err
 
 
 def test_overlap_makes_pieces_that_know_their_place(ellmental: Run) -> None:

@@ -132,6 +132,13 @@ def test_what_cannot_be_drawn_is_said(
     assert "mine.html is there, and `ellmental map` did not write it" in ran.err
     assert Path("mine.html").read_text() == "<p>mine</p>"
     assert ellmental("map", "gone").code == 4
+    manifest = out / "_manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole.replace('"complete": true', '"complete": false'))
+    ran = ellmental("map", out, "--no-open")
+    assert (ran.code, "out is incomplete" in ran.err) == (0, True)
+    assert "only its 31 rows can be drawn" in ran.err
+    manifest.write_text(whole)
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
     ran = ellmental("map", out, "--no-open", "--layout", "umap")
     assert (ran.code, "pip install umap-learn" in ran.err) == (3, True)

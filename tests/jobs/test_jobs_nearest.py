@@ -79,6 +79,16 @@ def test_nearest_is_exact(blocks: list[int], k: int, seed: int, share: float | N
     assert [(-round(hit.score, 4), hit.row) for hit in found] == sorted(expected)[:k]
 
 
+@pytest.mark.parametrize("scale", [1e-42, 1e-25, 1.0, 1e25, 1e38])
+def test_lengths_beyond_what_squares_can_hold(scale: float) -> None:
+    """Tiny and huge vectors have length 1 as well; zeros and missing ones stay."""
+    rows = np.float32(scale) * np.array([[3, 2, 1], [-2, 0, 2], [0, 0, 0]], np.float32)
+    units = unit(np.vstack([rows, np.full((1, 3), np.nan, np.float32)]))
+    expected = [[3 / 14**0.5, 2 / 14**0.5, 1 / 14**0.5], [-(0.5**0.5), 0, 0.5**0.5], [0, 0, 0]]
+    assert units[:3] == pytest.approx(np.array(expected), abs=0.005)
+    assert np.isnan(units[3]).all()
+
+
 # The search file
 
 
@@ -152,13 +162,16 @@ def test_a_search_file_of_other_parts_is_made_anew(ellmental: Run, large: Path) 
 def test_a_folder_that_takes_no_file_is_searched_all_the_same(
     ellmental: Run, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk costs the search file, not the answer; nothing half is left."""
+    """A full disk costs the search file, not the answer; nothing half is left, of nobody."""
     expected = results_of(ellmental)
     (large / "_search.f32").unlink()
+    killed = large / "._search.f32.123.tmp"
+    killed.write_bytes(b"half")
+    os.utime(killed, (1, 1))
     written = search_file.UnitVectors._head
 
     def full(self: search_file.UnitVectors) -> bytes:
-        if not list(large.glob(".*.tmp")):
+        if not list(large.glob(f".*.{os.getpid()}.tmp")):
             return written(self)
         raise OSError(28, "No space left on device")
 

@@ -135,7 +135,7 @@ def test_files_are_synced_before_they_get_their_names(
         last = len(done) - 1 - done[::-1].index(f"rename to {name}")
         assert done[last - 1] == f"sync .{name}.tmp"
         assert done[last + 1] == "sync out"
-    assert done[-3] == "rename to _manifest.json"  # complete is said last
+    assert done[-2] == "rename to _manifest.json"  # complete is said last
 
 
 @pytest.mark.parametrize("kind", ["photos", "folder", "file"])
@@ -242,13 +242,30 @@ def test_overwrite_keeps_the_old_dataset_until_the_end(
 
 
 def test_names_beside_out_that_are_not_ours_are_left_alone(ellmental: Run) -> None:
-    """OUT.new and OUT.old are needed to replace OUT: somebody else's are not touched."""
+    """OUT.new is needed to replace OUT: neither a stranger nor a dataset is touched."""
     Path("a.txt").write_text("one\n")
-    for beside in ("out.new", "out.old"):
-        Path(beside).mkdir()
-        Path(beside, "photo.jpg").write_text("precious")
-        ran = ellmental("embed", "a.txt", "-o", "out")
-        assert ran.code == 4
-        assert f"{beside} exists, and no job wrote it" in ran.err
-        assert Path(beside, "photo.jpg").read_text() == "precious"
-        Path(beside).rename(f"{beside} moved away")
+    Path("out.new").mkdir()
+    Path("out.new", "photo.jpg").write_text("precious")
+    ran = ellmental("embed", "a.txt", "-o", "out")
+    assert ran.code == 4
+    assert "out.new exists, and is none that a job for out has begun" in ran.err
+    assert Path("out.new", "photo.jpg").read_text() == "precious"
+    Path("out.new").rename("moved away")
+    ellmental("embed", "a.txt", "-o", "out.new")
+    Path("a.txt").write_text("one\ntwo\n")
+    assert ellmental("embed", "a.txt", "-o", "out.new").code == 0  # it has been replaced itself
+    assert ellmental("embed", "a.txt", "-o", "out").code == 4
+    assert [row["text"] for row in rows("out.new")] == ["one", "two"]
+
+
+def test_copy_that_is_called_out_old_is_left_alone(ellmental: Run) -> None:
+    """A user's copy of OUT survives that OUT is replaced, and is not taken for OUT."""
+    Path("a.txt").write_text("one\n")
+    ellmental("embed", "a.txt", "-o", "out")
+    Path("out").rename("out.old")
+    assert ellmental("embed", "a.txt", "-o", "out").code == 0
+    assert names(".") == ["a.txt", "out", "out.old"]
+    Path("a.txt").write_text("two\n")
+    assert ellmental("embed", "a.txt", "-o", "out").code == 0
+    assert [row["text"] for row in rows("out.old")] == ["one"]
+    assert names(".") == ["a.txt", "out", "out.old"]

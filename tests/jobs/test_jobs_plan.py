@@ -132,6 +132,10 @@ def test_bad_input_is_said_as_embed_says_it(ellmental: Run) -> None:
     ran = ellmental("plan", "none.txt")
     assert (ran.code, ran.out) == (4, "")
     assert "none.txt does not exist" in ran.err
+    Path("a.txt").write_text("\n\n")
+    ran = ellmental("plan", "a.txt")
+    assert (ran.code, ran.out) == (4, "")
+    assert "there is no text in the input: it has no row with one: 2 blank lines." in ran.err
     Path("a.txt").write_text("a\n")
     assert ellmental("plan", "a.txt", "--column", "x").code == 2
     assert ellmental("plan", "a.txt", "--price", "-1").code == 2

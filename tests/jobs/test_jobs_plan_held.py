@@ -138,10 +138,10 @@ def test_failed_texts(ellmental: Run) -> None:
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_killed_between_two_names(ellmental: Run, *, complete: bool) -> None:
-    """OUT.old beside OUT.new, or alone: what stands for OUT is found, and left as it is."""
+    """.OUT.old beside OUT.new, or alone: what stands for OUT is found, and left as it is."""
     write(TEXTS)
     ellmental("embed", "a.txt", "-o", "out")
-    Path("out").rename("out.old")
+    Path("out").rename(".out.old")
     if complete:
         write(["first", *TEXTS])
         ellmental("embed", "a.txt", "-o", "there")

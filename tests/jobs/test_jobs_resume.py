@@ -102,6 +102,22 @@ def test_job_stopped_again_and_again_comes_to_its_end(
     assert max(sizes[:-1]) - min(sizes[:-1]) < 100
 
 
+def test_vectors_put_aside_outlive_a_service_that_is_gone(
+    ellmental: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first line is another one, and the service gives up: what was paid for is still there."""
+    write(TEXTS)
+    stopped_after(ellmental, monkeypatch, 1000)
+    for segment in Path("out/_journal").glob("*-*"):  # as where all rows had come into parts
+        segment.unlink()
+    held = len(rows("out"))
+    write(["another", *TEXTS[1:]])
+    stopped_after(ellmental, monkeypatch, 0)
+    finished = last_event(ellmental("embed", "a.txt", "-o", "out", "--json"))
+    assert finished["known"] == held - 1
+    assert_right("out", ["another", *TEXTS[1:]])
+
+
 def test_finished_job_sends_nothing_again(ellmental: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says that there is nothing to do, needs no service for it, and touches no file."""
     write([*TEXTS, "REFUSE"])
@@ -308,11 +324,13 @@ def test_second_process_refuses_and_a_killed_one_does_not_hold() -> None:
 
 
 def test_job_killed_between_the_renames_of_a_swap(ellmental: Run) -> None:
-    """OUT.old and OUT.new without OUT: the next job puts the new one in place."""
+    """.OUT.old and OUT.new without OUT: the next job puts the new one in place."""
     write(TEXTS)
     assert ellmental("embed", "a.txt", "-o", "out").code == 0
     shutil.copytree("out", "out.new")
-    Path("out").rename("out.old")
+    manifest = json.loads(Path("out.new/_manifest.json").read_text())
+    Path("out.new/_manifest.json").write_text(json.dumps({**manifest, "replaces": "update"}))
+    Path("out").rename(".out.old")
     ran = ellmental("embed", "a.txt", "-o", "out")
     assert (ran.code, "Nothing to do" in ran.err) == (0, True)
     assert sorted(path.name for path in Path().iterdir()) == ["a.txt", "out"]

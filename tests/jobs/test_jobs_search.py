@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -250,6 +250,32 @@ def test_incomplete_dataset_is_searched_with_a_warning(
     assert json.loads(ran.out)["incomplete"] is True
 
 
+def test_dataset_that_is_replaced_while_it_is_searched(
+    ellmental: Run, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores of the old rows are never shown beside texts of the new ones."""
+    from ellmental_embeddings_jobs import nearest, searching
+
+    search = nearest.nearest
+
+    def replaced_then(*arguments: Any) -> Any:
+        Path("a.txt").write_text("\n".join(reversed(TEXTS)))
+        ellmental("embed", "a.txt", "-o", "out")
+        return search(*arguments)
+
+    monkeypatch.setattr(searching, "nearest", replaced_then)
+    ran = ellmental("search", dataset, "red apple")
+    assert (ran.code, ran.out) == (4, "")
+    assert "out was changed while it was read. Run this again." in ran.err
+
+
+def test_control_characters_of_ids_are_not_the_terminals(ellmental: Run) -> None:
+    """An id that would clear the screen is shown, and clears nothing."""
+    Path("a.jsonl").write_text(json.dumps({"text": "one", "id": "\x1b[2J"}))
+    ellmental("embed", "a.jsonl", "--id", "id", "-o", "out")
+    assert ellmental("search", "out", "one").out == "1  1.0000  a.jsonl:1  id \ufffd[2J\n    one\n"
+
+
 def test_finds_rows_across_parts_and_row_groups(
     ellmental: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,3 +292,6 @@ def test_finds_rows_across_parts_and_row_groups(
     assert len(list(Path("out").glob("part-*.parquet"))) == 4
     found = json.loads(ellmental("search", "out", "needle", "-k", "1", "--json").out)["results"]
     assert [(result["text"], result["line"]) for result in found] == [("needle", 3001)]
+    numbers = [2999, 0, 3000, 799, 800, 150, 0]
+    lines = [row["line"] for row in reader.open_dataset(Path("out")).rows_at(numbers)]
+    assert lines == [number + 1 for number in numbers]

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from .target import folders_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ellmental_embeddings import EmbeddingGenerator
 
@@ -72,8 +75,12 @@ class Asked:
         }
 
 
-def open_input(asked: Asked) -> Opened:
+def open_input(asked: Asked, output: Path | None = None) -> Opened:
     """Find and check all sources.
+
+    Args:
+        asked: what is read, and how.
+        output: the dataset that is written: its own files are no input.
 
     Raises:
         FilesError: naming every file that cannot be used.
@@ -93,6 +100,7 @@ def open_input(asked: Asked) -> Opened:
         query=asked.query,
         format=asked.format,
         on_bad=asked.on_bad,
+        without=() if output is None else folders_of(output),
     )
     sources = open_sources(asked.sources, reading)
     named = asked.column or asked.id_column or asked.keep

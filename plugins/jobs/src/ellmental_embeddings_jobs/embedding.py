@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ellmental_embeddings import EmbeddingError, load_generator
+from ellmental_embeddings import ConfigurationError, EmbeddingError, load_generator
 
 from .asked import open_input, splitter_for
 from .comparison import compared
@@ -57,7 +57,7 @@ def run_embed(order: Order, output: Path, *, as_json: bool, export: Export | Non
     """
     with OutputLock(output):
         check_output(output, order.asked.sources, overwrite=order.overwrite)
-        sources = open_input(order.asked)
+        sources = open_input(order.asked, output)
         with load_generator(order.generator) as generator, Interrupts() as interrupts:
             watcher = Watcher(_bytes(sources), events=as_json, price=_price(generator))
             if export is not None:
@@ -108,9 +108,10 @@ def _run(
         interrupts=interrupts,
     )
     _run_job(job)
+    repeated = None
     if order.asked.id_column is not None:
-        _warn_of_repeated_ids(job, order.asked.id_column)
-    say_finished(job, generator.name)
+        repeated = _warn_of_repeated_ids(job, order.asked.id_column)
+    say_finished(job, generator.name, repeated)
     return job.tally.failed == 0
 
 
@@ -119,14 +120,16 @@ def _run_job(job: Job) -> None:
         job.run()
     except BaseException as error:
         goes_on = say_stopped(job, error)
-        if goes_on and isinstance(error, EmbeddingError | FilesError):
+        # 1 would say that the job is done but for some rows.
+        gave_up = isinstance(error, EmbeddingError) and not isinstance(error, ConfigurationError)
+        if gave_up or (goes_on and isinstance(error, EmbeddingError | FilesError)):
             raise JobStopped(str(getattr(error, "message", error))) from error
         raise
     finally:
         job.watcher.clear()
 
 
-def _warn_of_repeated_ids(job: Job, column: str) -> None:
+def _warn_of_repeated_ids(job: Job, column: str) -> int:
     target = job.store.target
     repeated = find_repeated([target.folder / part.name for part in target.manifest.parts], 1)
     if repeated.rows:
@@ -136,6 +139,7 @@ def _warn_of_repeated_ids(job: Job, column: str) -> None:
             f"{repeated.examples[0]}. `ellmental export` refuses such ids: is {column!r} the "
             "column of the ids? Without --id a row's id is its place."
         )
+    return repeated.rows
 
 
 def _say_what_with(generator: EmbeddingGenerator, splitter: Splitter, sources: Opened) -> None:

@@ -16,6 +16,7 @@ from .labelled import Pairs, Retrieval, read_labelled
 from .naming import counted
 from .nearest import unit
 from .scores import ndcg, recall, spearman
+from .values import for_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,8 @@ def run_eval(path: Path, generators: Sequence[str], *, k: int, as_json: bool) ->
             click.echo(f"generator: {generator.summary}", err=True)
             results.append(_scored(generator, labelled, k))
     if as_json:
-        click.echo(json.dumps({"data": path.as_posix(), "results": results}))
+        found = for_json({"data": path.as_posix(), "results": results})
+        click.echo(json.dumps(found, allow_nan=False))
         return
     for line in _table(results):
         click.echo(line)
@@ -178,8 +180,14 @@ def _vectors(
     return unit(result.vectors)
 
 
+def _named(generator: str, model: str) -> str:
+    """``LOCAL (MODEL)``; a generator that has its variant in brackets has the model there, too."""
+    start, bracket, variant = generator.partition(" (")
+    return f"{start} ({variant.removesuffix(')')}{', ' if bracket else ''}{model})"
+
+
 def _table(results: list[dict[str, Any]]) -> list[str]:
-    names = [f"{one['generator']} ({one['model'] or 'model not named'})" for one in results]
+    names = [_named(one["generator"], one["model"] or "model not named") for one in results]
     width = max(map(len, names))
     metrics = list(results[0]["scores"])
     sizes = [size for size in ("pairs", "queries", "documents") if size in results[0]]

@@ -108,7 +108,8 @@ def run_export(folder: Path, export: Export) -> bool:
             if not export.overwrite:
                 _refuse(target, _others(held, about.dataset, about.sources) + tables)
             other_table = bool(tables)
-        if held is not None and _is_current(held, about) and target.count() == held.rows:
+        current = held is not None and not export.overwrite and _is_current(held, about)
+        if held is not None and current and target.count() == held.rows:
             counts = Counts(rows=held.rows, changed=0, deleted=0, skipped=held.skipped)
         else:
             rows.require_unique()

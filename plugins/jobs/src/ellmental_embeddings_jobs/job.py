@@ -11,8 +11,7 @@ from .document import Blank, Failure
 from .errors import FilesError
 from .interrupts import ReadingStopped
 from .keys import text_key
-from .kinds import kind_of, told_kinds
-from .naming import counted
+from .kinds import kind_of, require_text
 from .pieces import pieces_of
 from .reading import patient_items
 from .reorder import Entry
@@ -113,7 +112,7 @@ class Job:
                     self._put(batch)
             if self.interrupts.stopped_by is not None:
                 self.interrupts.end()
-            self._require_text()
+            require_text(self.tally)
             with self.interrupts.shield(), self._writing():
                 self._advance()
                 self._note_counts()
@@ -124,15 +123,6 @@ class Job:
         except BaseException as error:
             self._stop(completed, _reason(error))
             raise
-
-    def _require_text(self) -> None:
-        if self.tally.documents:
-            return
-        found = [told_kinds(self.tally.kinds)] if self.tally.failed else []
-        if self.tally.blank:
-            found.append(counted(self.tally.blank, "blank line"))
-        why = f"it has no row with one: {', '.join(found)}" if found else "it has no row"
-        raise FilesError(f"there is no text in the input: {why}.")
 
     def _texts(self) -> Iterator[str | None]:
         """Every text that is to be sent, in order; None where it must wait for others first."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from .errors import FilesError
+from .naming import counted
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from .document import Failure
 
-__all__ = ["kind_of", "told_kinds"]
+__all__ = ["kind_of", "require_text", "told_kinds"]
 
 _KINDS = (
     (r"the whole file: ", "whole files"),
@@ -34,6 +37,30 @@ def kind_of(failure: Failure) -> str:
         return "refused by the generator"
     found = (kind for start, kind in _KINDS if re.match(start, failure.reason))
     return next(found, "for other reasons")
+
+
+class _Counts(Protocol):
+    """What input came to: its documents, and its rows that are none, by kind."""
+
+    documents: int
+    failed: int
+    blank: int
+    kinds: Counter[str]
+
+
+def require_text(read: _Counts) -> None:
+    """Make sure, at the end of the input, that there was something to embed.
+
+    Raises:
+        FilesError: there was not; says what there was instead.
+    """
+    if read.documents:
+        return
+    found = [told_kinds(read.kinds)] if read.failed else []
+    if read.blank:
+        found.append(counted(read.blank, "blank line"))
+    why = f"it has no row with one: {', '.join(found)}" if found else "it has no row"
+    raise FilesError(f"there is no text in the input: {why}.")
 
 
 def told_kinds(kinds: Counter[str]) -> str:

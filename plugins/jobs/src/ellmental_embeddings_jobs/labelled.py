@@ -59,6 +59,8 @@ def read_labelled(path: Path) -> Pairs | Retrieval:
     Raises:
         FilesError: it cannot be read, or is of no known kind; names the file and the line.
     """
+    if not path.exists():
+        raise FilesError(f"{path.as_posix()} does not exist. {_FORMATS}")
     if path.is_dir() and is_ours(path) and Manifest.read(path) is not None:
         raise FilesError(
             f"{path.as_posix()} is a dataset, as `ellmental embed` writes it: vectors without "
@@ -86,6 +88,11 @@ def _pairs(rows: list[Row], path: Path) -> Pairs:
         pairs.scores.append(_number(row.get("score"), path, line))
     if not any(map(_both, pairs.one, pairs.other)):
         raise FilesError(f"{path.as_posix()}: no pair has both texts: each has a blank cell.")
+    if len(set(pairs.scores)) == 1:
+        raise FilesError(
+            f"{path.as_posix()}: every pair has the score {pairs.scores[0]:g}. Spearman's "
+            "correlation compares two orders, and these have none."
+        )
     return pairs
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from .dataset import open_dataset
 from .dataset.files import write_whole
+from .dataset.fingerprint import fingerprint
 from .errors import FilesError
+from .journaled import open_to_look_at, warn_incomplete
 from .layout import laid_out
 from .naming import counted
 from .picture import MARK, Points, drawn
 from .search_file import UnitVectors
+from .values import plain_rows
 from .wanted import rows_where
 
 if TYPE_CHECKING:
@@ -64,10 +66,14 @@ def run_map(asked: Asked) -> None:
         ConfigurationError: a package is not installed.
     """
     _refuse_strangers(asked.output)
-    dataset = open_dataset(asked.out)
+    dataset = open_to_look_at(asked.out)
+    before = fingerprint(dataset)
+    warn_incomplete(dataset, "can be drawn")
     chosen = _chosen(dataset, asked)
     rows = _columns(dataset, chosen, asked.colour)
-    places = laid_out(_vectors(dataset, chosen), asked.layout)
+    vectors = _vectors(dataset, chosen)
+    dataset.require_unchanged(before)
+    places = laid_out(vectors, asked.layout)
     points = Points(
         places,
         [row["text"] for row in rows],
@@ -147,7 +153,8 @@ def _columns(
                     )
                 for batch in file.iter_batches(_ROWS, columns=list(dict.fromkeys(names))):
                     start, stop = np.searchsorted(chosen, [first, first + len(batch)])
-                    rows += batch.take(pa.array(chosen[start:stop] - first)).to_pylist()
+                    some = batch.take(pa.array(chosen[start:stop] - first))
+                    rows += plain_rows(some)
                     first += len(batch)
         except (OSError, pa.ArrowException) as error:
             raise FilesError(f"{path.as_posix()} cannot be read: {error}") from None

@@ -24,6 +24,10 @@ _FEW = 8
 """Where less than one row in so many is wanted, only those are compared."""
 
 
+_SHORT, _LONG = 1e-15, 1e15
+"""Lengths beyond which the squares of float32 numbers may be lost, or infinite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One near row.
@@ -40,8 +44,16 @@ class Hit:
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of length 1 in the same directions, shape (rows, dimensions); zeros stay zeros."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    lengths[lengths == 0] = 1
-    return np.asarray(vectors / lengths[:, np.newaxis], dtype=np.float32)
+    # NaN is none of them: it stands for a text without a vector, and stays.
+    odd = np.flatnonzero((lengths < _SHORT) | (lengths > _LONG))
+    lengths[odd] = 1
+    units = np.asarray(vectors / lengths[:, np.newaxis], dtype=np.float32)
+    if len(odd):
+        exact = vectors[odd].astype(np.float64)
+        lengths = np.linalg.norm(exact, axis=1)
+        lengths[lengths == 0] = 1
+        units[odd] = exact / lengths[:, np.newaxis]
+    return units
 
 
 def nearest(

@@ -17,7 +17,7 @@ from .distinct import Distinct
 from .document import Blank, Document
 from .errors import FilesError
 from .held import Held
-from .kinds import kind_of, told_kinds
+from .kinds import kind_of, require_text, told_kinds
 from .pieces import pieces_of
 from .plan_lines import plan_lines
 from .prices import Price, price_of
@@ -107,12 +107,12 @@ def run_plan(order: Order, output: Path | None, *, price: float | None, as_json:
         as_json: print it as JSON on stdout.
 
     Raises:
-        FilesError: the input cannot be used, or the output cannot be gone on with.
+        FilesError: the input cannot be used or has no text, or the output cannot be gone on with.
         EmbeddingError: there is no generator, or it cannot plan.
     """
     if output is not None:
         check_output(output, order.asked.sources, overwrite=order.overwrite)
-    sources = open_input(order.asked)
+    sources = open_input(order.asked, output)
     with load_generator(order.generator) as generator, ExitStack() as opened:
         click.echo(f"generator: {generator.summary}", err=True)
         for note in sources.notes:
@@ -127,6 +127,7 @@ def run_plan(order: Order, output: Path | None, *, price: float | None, as_json:
         if (more := reading.failed - _SHOWN) > 0:
             kinds = told_kinds(reading.kinds)
             click.echo(f"... and {more:,} more cannot be embedded. All: {kinds}", err=True)
+        require_text(reading)
         known_price = price_of(generator.name, generator.space.model, price)
         plan = _plan(generator, reading, estimate, known_price)
     if as_json:

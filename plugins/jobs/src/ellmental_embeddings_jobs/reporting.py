@@ -78,8 +78,14 @@ def say_nothing_to_do(base: Path, watcher: Watcher, same: Unchanged) -> bool:
     return not failed
 
 
-def say_finished(job: Job, generator: str) -> None:
-    """Say what a job has done that has come to its end."""
+def say_finished(job: Job, generator: str, repeated_ids: int | None) -> None:
+    """Say what a job has done that has come to its end.
+
+    Args:
+        job: which.
+        generator: its generator's name.
+        repeated_ids: rows whose id a row before them has; None where ids are the rows' places.
+    """
     tally, out = job.tally, job.store.target.out.as_posix()
     vanished, places = job.vanished
     if vanished:
@@ -101,6 +107,7 @@ def say_finished(job: Job, generator: str) -> None:
         generator=generator,
         space=job.store.target.manifest.space,
         vanished=vanished,
+        repeated_ids=repeated_ids,
         complete=True,
     )
     if (more := tally.failed - SHOWN) > 0:

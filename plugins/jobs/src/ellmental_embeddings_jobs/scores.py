@@ -18,12 +18,14 @@ def spearman(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Spearman's rank correlation, -1 to 1: Pearson's of the ranks (Spearman 1904).
 
     Equal values share the mean of their ranks, as in scipy.stats.spearmanr. NaN where all
-    values of one side are equal.
+    values of one side are equal, or there are none.
 
     Args:
         one: numbers, shape (pairs,).
         other: as many others.
     """
+    if not len(one):
+        return float("nan")
     ranked = [_ranks(one), _ranks(other)]
     centred = [ranks - ranks.mean() for ranks in ranked]
     spread = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))

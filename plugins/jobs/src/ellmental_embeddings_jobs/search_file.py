@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -35,6 +36,8 @@ _NUMBER = np.dtype("<f4")
 _BLOCK_BYTES = 8 * 1024 * 1024
 _WORTH = 16 * 1024 * 1024
 """Bytes of vectors below which reading the parts is as quick."""
+_GIVEN_UP = 3600
+"""Seconds without a block after which whoever made a search file was killed."""
 
 
 class UnitVectors:
@@ -120,6 +123,7 @@ class UnitVectors:
         self._made = self._path.with_name(f".{SEARCH}.{os.getpid()}.tmp")
         stream = None
         try:
+            self._clear_away()
             stream = self._made.open("wb")
             stream.write(self._head())
         except OSError as error:
@@ -128,6 +132,13 @@ class UnitVectors:
             self._give_up(error)
             return None
         return stream
+
+    def _clear_away(self) -> None:
+        """Remove what searches have left that were killed: nobody writes at one any more."""
+        for left in self._path.parent.glob(f".{SEARCH}.*.tmp"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _GIVEN_UP:
+                    left.unlink()
 
     def _written(self, stream: BinaryIO, vectors: NDArray[np.float32]) -> BinaryIO | None:
         try:

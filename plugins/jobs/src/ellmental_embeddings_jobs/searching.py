@@ -13,11 +13,8 @@ import click
 from ellmental_embeddings import SpaceMismatch, installed_generators, load_generator
 
 from .agreement import SAID_BY_SERVICE
-from .dataset import open_dataset
-from .dataset.manifest import PART_PATTERN
-from .errors import FilesError
-from .journaled import journaled_rows
-from .naming import counted
+from .dataset.fingerprint import fingerprint
+from .journaled import open_to_look_at, warn_incomplete
 from .nearest import nearest
 from .search_file import UnitVectors
 from .sources.base import reason_against
@@ -50,14 +47,15 @@ def run_search(
     """Print the rows of a dataset that are nearest to a question.
 
     Raises:
-        FilesError: OUT is missing, damaged, or no dataset.
+        FilesError: OUT is missing, damaged, no dataset, or was replaced meanwhile.
         SpaceMismatch: its vectors are of another space than the generator's.
         EmbeddingError: there is no generator, or its service cannot be used.
     """
     reason = reason_against(question)
     if reason is not None:
         raise click.UsageError(f"the question: {reason}")
-    dataset = _opened(out)
+    dataset = open_to_look_at(out)
+    before = fingerprint(dataset)
     wanted = None if where is None else rows_where(dataset, where)
     with load_generator(generator) as loaded:
         click.echo(f"generator: {loaded.summary}", err=True)
@@ -65,14 +63,15 @@ def run_search(
         _require_same(dataset, loaded, _supposed(loaded.space, dataset.space))
         asked = loaded.embed([question], role="query")
         _require_same(dataset, loaded, asked.space)
-    if dataset.incomplete:
-        _warn_incomplete(dataset)
+    warn_incomplete(dataset, "can be found")
     vectors = UnitVectors(dataset)
     try:
         hits = nearest(vectors.blocks(), asked.vectors[0], k, wanted)
+        rows = dataset.rows_at([hit.row for hit in hits])
+        dataset.require_unchanged(before)
         results = [
-            {"rank": rank, "score": hit.score, **_row(dataset, hit.row)}
-            for rank, hit in enumerate(hits, 1)
+            {"rank": rank, "score": hit.score, **row}
+            for rank, (hit, row) in enumerate(zip(hits, rows, strict=True), 1)
         ]
         matching = dataset.rows if wanted is None else int(wanted.sum())
         _print(question, dataset, asked.space, results, matching, as_json=as_json)
@@ -85,38 +84,6 @@ def run_search(
             "reads all parts again",
             err=True,
         )
-
-
-def _opened(out: Path) -> Dataset:
-    unplaced = out.is_dir() and not any(out.glob(PART_PATTERN))
-    if unplaced and (journaled := journaled_rows(out)):
-        are, they = ("is", "It is") if journaled == 1 else ("are", "They are")
-        raise FilesError(
-            f"{out.as_posix()} has no rows to search yet: {counted(journaled, 'row')} {are} in its "
-            f"journal. {they} found once the same `ellmental embed` command has gone on to the end."
-        )
-    return open_dataset(out)
-
-
-def _warn_incomplete(dataset: Dataset) -> None:
-    name, found = dataset.folder.as_posix(), counted(dataset.rows, "row")
-    warning = f"warning: {name} is incomplete ({dataset.incomplete}): only its {found} can be found"
-    if journaled := journaled_rows(dataset.folder):
-        are, they = ("is", "it is") if journaled == 1 else ("are", "they are")
-        warning += (
-            f"; {journaled:,} more {are} in its journal, not lost: {they} found once the same "
-            "`ellmental embed` command has gone on to the end"
-        )
-    click.echo(warning, err=True)
-
-
-def _row(dataset: Dataset, row: int) -> dict[str, Any]:
-    """A row by its number over all parts."""
-    part = 0
-    while row >= dataset.rows_of[part]:
-        row -= dataset.rows_of[part]
-        part += 1
-    return dataset.row(part, row)
 
 
 def _print(
@@ -201,9 +168,7 @@ def _about_model(label: str, model: str, *, same: bool) -> list[str]:
 
 def _for_people(result: dict[str, Any]) -> str:
     width = max(min(shutil.get_terminal_size().columns, 100), 40)
-    # Control characters of a text are none of the terminal's business.
-    words = " ".join(str(result["text"]).split())[: width * (_LINES + 1)]
-    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in words)
+    shown = _printable(" ".join(str(result["text"]).split())[: width * (_LINES + 1)])
     lines = textwrap.wrap(
         shown, width - 4, max_lines=_LINES, placeholder=" ...", break_on_hyphens=False
     )
@@ -213,4 +178,9 @@ def _for_people(result: dict[str, Any]) -> str:
     derived = result["id"] in (result["source"], f"{result['source']}:{result['line']}")
     own = "" if derived else f"  id {result['id']}"
     head = f"{result['rank']}  {result['score']:.4f}  {place}{own}"
-    return "\n".join([head, *(f"    {line}" for line in lines)])
+    return "\n".join([_printable(head), *(f"    {line}" for line in lines)])
+
+
+def _printable(text: str) -> str:
+    """Control characters of texts and ids are none of the terminal's business."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

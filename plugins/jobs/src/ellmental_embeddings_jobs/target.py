@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .agreement import differences, require_agreement
 from .dataset import Manifest
-from .dataset.files import sync_folder
+from .dataset.files import made_folder, sync_folder
 from .dataset.manifest import JOURNAL, is_ours
 from .errors import FilesError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ellmental_embeddings import Space
 
-__all__ = ["Target", "beside_of", "check_output", "choose_target", "foresee_target"]
+__all__ = ["Target", "check_output", "choose_target", "folders_of", "foresee_target"]
 
 
 def check_output(out: Path, sources: Sequence[str], *, overwrite: bool) -> None:
@@ -34,12 +35,12 @@ def check_output(out: Path, sources: Sequence[str], *, overwrite: bool) -> None:
         FilesError: saying what stands there and what to do.
     """
     name = out.as_posix()
-    for beside in (beside_of(out, "new"), beside_of(out, "old")):
-        if os.path.lexists(beside) and not _is_dataset(beside):
-            raise FilesError(
-                f"{beside.as_posix()} exists, and no job wrote it. Move it away: the name is "
-                f"needed while {name} is replaced."
-            )
+    new = _beside(out)
+    if os.path.lexists(new) and not _replaces(new):
+        raise FilesError(
+            f"{new.as_posix()} exists, and is none that a job for {name} has begun. Move it away: "
+            f"the name is needed while {name} is replaced."
+        )
     if not os.path.lexists(out) or _is_dataset(out):
         return
     if not out.is_dir():
@@ -104,7 +105,7 @@ class Target:
             if not self.fresh:
                 self.manifest.write(self.folder)
                 return
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            made_folder(self.folder.absolute().parent)
             shutil.rmtree(making, ignore_errors=True)
             making.mkdir()
             self.manifest.write(making)
@@ -124,20 +125,24 @@ class Target:
         """Put the complete dataset where OUT is, in place of an older one.
 
         No system-independent call swaps two folders: a kill between the two renames leaves
-        both, whole, as OUT.old and OUT.new; the next job puts that right.
+        both, whole, as .OUT.old and OUT.new; the next job puts that right. The first name is
+        hidden, since people call their own copies OUT.old.
 
         Raises:
             OSError: when it cannot be renamed.
         """
         if self.folder == self.out:
             return
-        old = beside_of(self.out, "old")
+        old = _aside(self.out)
         if os.path.lexists(self.out):
             self.out.rename(old)
         self.folder.rename(self.out)
         sync_folder(old.parent)
         self.folder = self.out
         shutil.rmtree(old, ignore_errors=True)
+        self.manifest.replaces = None  # done: under any other name it replaces nothing
+        with suppress(OSError):
+            self.manifest.write(self.out)
 
 
 def choose_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) -> Target:
@@ -153,7 +158,7 @@ def choose_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) ->
         FilesError: what is there was made otherwise.
     """
     _finish_swap(out)
-    new = beside_of(out, "new")
+    new = _beside(out)
     if not os.path.lexists(new) and _is_complete(out):
         # Killed between the last word and the end: everything in the journal is in parts.
         shutil.rmtree(out / JOURNAL, ignore_errors=True)
@@ -172,8 +177,8 @@ def foresee_target(out: Path, now: Manifest, space: Space, *, overwrite: bool) -
     Raises:
         FilesError: what is there was made otherwise.
     """
-    there, new = out, beside_of(out, "new")
-    if not os.path.lexists(out) and os.path.lexists(old := beside_of(out, "old")):
+    there, new = out, _beside(out)
+    if not os.path.lexists(out) and os.path.lexists(old := _aside(out)):
         there = new if os.path.lexists(new) else old
     unfinished = None if there == new else new
     target = _decided(out, there, unfinished, now, space, overwrite=overwrite)
@@ -200,12 +205,22 @@ def _decided(
     if not overwrite and found is not None:
         now.space = found.space
     base = None if overwrite else there
-    return Target(out=out, folder=beside_of(out, "new"), manifest=now, base=base, fresh=True)
+    return Target(out=out, folder=_beside(out), manifest=now, base=base, fresh=True)
 
 
-def beside_of(out: Path, suffix: str) -> Path:
-    """OUT.new or OUT.old."""
-    return out.absolute().with_name(f"{out.absolute().name}.{suffix}")
+def folders_of(out: Path) -> tuple[Path, ...]:
+    """OUT, and what is to take its place."""
+    return out, _beside(out)
+
+
+def _beside(out: Path) -> Path:
+    """OUT.new, which is to take the place of OUT."""
+    return out.absolute().with_name(f"{out.absolute().name}.new")
+
+
+def _aside(out: Path) -> Path:
+    """What OUT is called for the moment in which it is replaced."""
+    return out.absolute().with_name(f".{out.absolute().name}.old")
 
 
 def _unfinished(out: Path, new: Path, now: Manifest, space: Space, *, overwrite: bool) -> Target:
@@ -226,7 +241,7 @@ def _unfinished(out: Path, new: Path, now: Manifest, space: Space, *, overwrite:
 
 def _finish_swap(out: Path) -> None:
     """Finish what a kill between two renames has left, or between the last one and the end."""
-    new, old = beside_of(out, "new"), beside_of(out, "old")
+    new, old = _beside(out), _aside(out)
     if not os.path.lexists(old):
         return
     if not os.path.lexists(out):
@@ -237,6 +252,12 @@ def _finish_swap(out: Path) -> None:
 def _is_complete(path: Path) -> bool:
     found = Manifest.read(path) if path.is_dir() else None
     return found is not None and found.complete
+
+
+def _replaces(path: Path) -> bool:
+    """Whether a dataset was begun to take the place of another one."""
+    found = Manifest.read(path) if _is_dataset(path) else None
+    return found is not None and found.replaces is not None
 
 
 def _is_dataset(path: Path) -> bool:

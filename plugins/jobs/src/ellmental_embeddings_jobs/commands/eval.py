@@ -10,7 +10,7 @@ __all__ = ["evaluate"]
 
 
 @click.command("eval")
-@click.argument("data", metavar="DATA", type=click.Path(path_type=Path, exists=True))
+@click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option(
     "-g",
     "--generator",

@@ -24,7 +24,8 @@ halfvec_option = click.option(
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace what an export of another dataset, or of another space, has left there.",
+    help="Replace what an export of another dataset, or of another space, has left there; also "
+    "compare every row.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON on stdout.")
 @click.pass_context

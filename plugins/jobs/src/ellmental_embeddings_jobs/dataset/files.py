@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["publish", "sync_folder", "temporary_name", "write_whole"]
+__all__ = ["made_folder", "publish", "sync_folder", "temporary_name", "write_whole"]
 
 
 def temporary_name(path: Path) -> Path:
@@ -40,6 +40,18 @@ def write_whole(path: Path, content: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def made_folder(folder: Path) -> None:
+    """Make a folder and all above it that are missing, such that their names last.
+
+    Raises:
+        OSError: when one cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        sync_folder(one.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -96,6 +96,12 @@ def whole_parts(folder: Path) -> list[Path]:
 def _same(stored: object, given: object) -> bool:
     if stored == given or (stored != stored and given != given):  # noqa: PLR0124 - NaN
         return True
+    if isinstance(stored, list | tuple) and isinstance(given, list | tuple):
+        return len(stored) == len(given) and all(map(_same, stored, given))
+    if isinstance(stored, dict) and isinstance(given, dict):
+        return stored.keys() == given.keys() and all(
+            _same(one, given[name]) for name, one in stored.items()
+        )
     # The column's type may hold less than what was given: a float32 of 0.1, a day of a time.
     return isinstance(stored, float) and isinstance(given, float) and _close(stored, given)
 

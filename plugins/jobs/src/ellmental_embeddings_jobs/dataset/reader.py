@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ellmental_embeddings import Space
 
 from ..errors import FilesError
+from ..values import plain_rows
+from .fingerprint import fingerprint
 from .manifest import METADATA_KEY, PART_PATTERN, Manifest, check_format
 from .part import COLUMNS
 from .vectors import batches, damaged, float_vectors, open_part, vector_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -66,27 +68,42 @@ class Dataset:
                     yield number, first, float_vectors(batch)
                     first += len(batch)
 
-    def row(self, part: int, index: int) -> dict[str, Any]:
-        """One row but its vector.
+    def rows_at(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Some rows but their vectors; each row group that has any of them is read once.
+
+        Args:
+            numbers: which, counted from 0 over all parts, in any order.
 
         Raises:
-            FilesError: when the part cannot be read.
+            FilesError: when a part cannot be read.
         """
-        import pyarrow as pa
+        wanted = sorted(set(numbers), reverse=True)
+        found: dict[int, dict[str, Any]] = {}
+        first = 0
+        for path, rows in zip(self.parts, self.rows_of, strict=True):
+            if wanted and wanted[-1] < first + rows:
+                with open_part(path) as file:
+                    _take_rows(file, path, first, wanted, found)
+            first += rows
+        return [found[number] for number in numbers]
 
-        with open_part(self.parts[part]) as file:
-            columns = [n for n in file.schema_arrow.names if n not in ("vector", "scale")]
-            for group in range(file.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
-                if index < rows:
-                    try:
-                        table = file.read_row_group(group, columns=columns)
-                    except (OSError, pa.ArrowException) as error:
-                        raise damaged(self.parts[part], error) from None
-                    found: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
-                    return found
-                index -= rows
-        raise FilesError(f"{self.parts[part].as_posix()} has lost rows while it was read.")
+    def require_unchanged(self, before: str) -> None:
+        """Make sure that all that was read since was of one dataset.
+
+        Args:
+            before: its ``fingerprint`` before the first reading.
+
+        Raises:
+            FilesError: a job has changed it meanwhile.
+        """
+        try:
+            same = fingerprint(self) == before
+        except OSError:
+            same = False
+        if not same:
+            raise FilesError(
+                f"{self.folder.as_posix()} was changed while it was read. Run this again."
+            )
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -116,6 +133,30 @@ def open_dataset(folder: Path) -> Dataset:
         rows_of=tuple(rows[path.name] for path in parts),
         incomplete=_incomplete(manifest, rows, name),
     )
+
+
+def _take_rows(
+    file: Any, path: Path, first: int, wanted: list[int], found: dict[int, dict[str, Any]]
+) -> None:
+    """Take the rows of a part from the end of ``wanted``; ``first`` is the part's first row."""
+    import pyarrow as pa
+
+    columns = [name for name in file.schema_arrow.names if name not in ("vector", "scale")]
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        here = []
+        while wanted and wanted[-1] < first + rows:
+            here.append(wanted.pop())
+        if here:
+            try:
+                table = file.read_row_group(group, columns=columns)
+            except (OSError, pa.ArrowException) as error:
+                raise damaged(path, error) from None
+            some = plain_rows(table.take([number - first for number in here]))
+            found.update(zip(here, some, strict=True))
+        first += rows
+    if wanted and wanted[-1] < first:
+        raise FilesError(f"{path.as_posix()} has lost rows while it was read.")
 
 
 def _described(parts: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, int]]:

@@ -148,6 +148,13 @@ class DatasetWriter:
     def _write(self, table: Callable[[Any], Any]) -> None:
         if self.broken:  # rows are missing before these: the journal has all of them
             return
+        with self._whole_or_gone():
+            part = self._part = self._part or self._begun()
+            part.add(table(self._schema))
+        if part.rows >= ROWS_PER_PART:
+            self._close_part()
+
+    def _begun(self) -> PartWriter:
         if self._schema is None:
             assert self._space is not None
             assert self._space.dimensions is not None
@@ -157,20 +164,13 @@ class DatasetWriter:
                 store=self.manifest.store,
                 kept=self._kept,
             )
-        if self._part is None:
-            number = len(self.manifest.parts)
-            self._part = PartWriter(self.folder / part_name(number), self._schema)
-        part = self._part
-        with self._whole_or_gone(part):
-            part.add(table(self._schema))
-        if part.rows >= ROWS_PER_PART:
-            self._close_part()
+        return PartWriter(self.folder / part_name(len(self.manifest.parts)), self._schema)
 
     def _close_part(self) -> None:
         if self._part is None:
             return
         part = self._part
-        with self._whole_or_gone(part):
+        with self._whole_or_gone():
             part.close()
         self._part = None
         self.manifest.parts.append(PartEntry(name=part.path.name, rows=part.rows))
@@ -179,12 +179,13 @@ class DatasetWriter:
         self.on_part(part.rows)
 
     @contextmanager
-    def _whole_or_gone(self, part: PartWriter) -> Iterator[None]:
+    def _whole_or_gone(self) -> Iterator[None]:
         """A part that failed once is never tried again: it could be closed, with rows missing."""
         try:
             yield
         except BaseException:
-            self._part = None
+            part, self._part = self._part, None
             self.broken = True
-            part.discard()
+            if part is not None:
+                part.discard()
             raise

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..dataset.files import sync_folder
+from ..dataset.files import made_folder, sync_folder
 from .segment import SegmentWriter, read_segment
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Journal:
         self.folder = folder
         self._writer: SegmentWriter | None = None
         self._failed: BinaryIO | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        self._failed_unsynced = False
+        made_folder(folder)
         found = read_journal(folder)
         self._stored, self.failures = found.vectors, found.failures
         self.segment = 1 + found.last
@@ -54,8 +54,8 @@ class Journal:
 
     @property
     def holds_any(self) -> bool:
-        """Whether anything was ever committed to it that is still in it."""
-        return any(_NAME.fullmatch(path.name) for path in self.folder.glob("*-*"))
+        """Whether anything is in it that was committed to it, or put aside in its folder."""
+        return any(self.folder.glob("*-*"))
 
     def find(self, key: bytes) -> NDArray[np.float32] | None:
         """The vector of a text that an earlier process committed; shape (dimensions,)."""
@@ -77,7 +77,8 @@ class Journal:
                 self.folder / f"vectors-{self.segment:05d}.arrow", int(vectors.shape[1])
             )
             sync_folder(self.folder)
-        self._writer.append(keys, vectors)
+        if self._writer.append(keys, vectors):
+            self._sync_failures()
 
     def fail(self, key: bytes, reason: str) -> None:
         """Store that a text failed for good.
@@ -88,9 +89,11 @@ class Journal:
         self.failures[key] = reason
         if self._failed is None:
             self._failed = (self.folder / f"failed-{self.segment:05d}.jsonl").open("xb")
+            sync_folder(self.folder)
         line = json.dumps({"key": key.hex(), "reason": reason}) + "\n"
         self._failed.write(line.encode())
         self._failed.flush()
+        self._failed_unsynced = True
 
     def rotate(self, oldest_needed: int) -> None:
         """Begin a new segment; remove those that this process wrote before ``oldest_needed``."""
@@ -106,8 +109,12 @@ class Journal:
         """Make everything survive a power cut."""
         if self._writer is not None:
             self._writer.sync()
-        if self._failed is not None:
+        self._sync_failures()
+
+    def _sync_failures(self) -> None:
+        if self._failed is not None and self._failed_unsynced:
             os.fsync(self._failed.fileno())
+            self._failed_unsynced = False
 
     def close(self) -> None:
         """Close it; everything in it stays. Raises nothing."""

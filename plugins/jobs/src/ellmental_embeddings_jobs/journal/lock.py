@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ..dataset.files import made_folder
 from ..errors import FilesError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class OutputLock:
             FilesError: another process has it; says which.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            made_folder(self._path.parent)
             self._take()
         except OSError as error:
             raise FilesError(

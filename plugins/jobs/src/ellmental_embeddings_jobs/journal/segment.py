@@ -62,8 +62,12 @@ class SegmentWriter:
                 path.unlink()
             raise
 
-    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
-        """Append one batch: keys of KEY_BYTES, vectors of shape (keys, dimensions)."""
+    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> bool:
+        """Append one batch: keys of KEY_BYTES, vectors of shape (keys, dimensions).
+
+        Returns:
+            whether it was synced.
+        """
         import numpy as np
         import pyarrow as pa
 
@@ -77,10 +81,12 @@ class SegmentWriter:
         )
         self._writer.write_batch(batch, custom_metadata={_CHECKSUM: _checksum(keys, flat)})
         self._flush()
-        if time.monotonic() - self._synced_at >= min(
+        due = time.monotonic() - self._synced_at >= min(
             _LONGEST_UNSYNCED, _SYNC_SHARE * self._sync_took
-        ):
+        )
+        if due:
             self.sync()
+        return due
 
     def sync(self) -> None:
         """Make what was appended survive a power cut."""

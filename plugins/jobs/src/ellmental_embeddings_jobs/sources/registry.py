@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..document import Failure
 from ..errors import FilesError
+from ..naming import counted
 from .base import Columns, Source, Unusable
 from .formats import ENDINGS, FORMATS, IN_FOLDERS, format_of, kind_of, packing_of
 from .unusable import UnusableSource
@@ -36,6 +37,7 @@ class Reading:
         format: the format of all files, whatever their endings.
         on_bad: whether a row or a file that cannot be read is noted and passed over, or ends
             everything before anything is paid for.
+        without: folders of the output, whose files are no input.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -43,6 +45,7 @@ class Reading:
     query: str | None = None
     format: str | None = None
     on_bad: Literal["skip", "stop"] = "skip"
+    without: tuple[Path, ...] = ()
 
 
 class Opened(list[Source]):
@@ -52,6 +55,7 @@ class Opened(list[Source]):
         reading: how they are read.
         notes: one line each, for people.
         problems: why files, or all of it, cannot be used.
+        own: files of the output that patterns and folders have led to, and that were passed over.
     """
 
     def __init__(self, reading: Reading) -> None:
@@ -59,6 +63,7 @@ class Opened(list[Source]):
         self.reading = reading
         self.notes: list[str] = []
         self.problems: list[str] = []
+        self.own = 0
         self._seen: set[Path] = set()
 
     def kept_fields(self) -> list[Any]:
@@ -85,6 +90,7 @@ class Opened(list[Source]):
                     f"sources before it: {error}"
                 ) from None
         fields = [_nullable(schema.field(name)) for name in columns.keep if name in schema.names]
+        _require_storable(fields)
         columns.types.update({item.name: item.type for item in fields})
         return fields
 
@@ -97,6 +103,11 @@ class Opened(list[Source]):
         """
         name = _posix(path)
         real = path.resolve()
+        if any(real.is_relative_to(folder.resolve()) for folder in self.reading.without):
+            if not found:
+                self.problems.append(f"{name} is a file of the output: it cannot be its input.")
+            self.own += 1
+            return
         if real in self._seen:
             self.notes.append(f"{name} was named twice: read once")
             return
@@ -176,6 +187,8 @@ def open_sources(given: Sequence[str], reading: Reading) -> Opened:
             _open_one(name, opened)
         except FilesError as error:
             opened.problems.append(error.message)
+    if opened.own:
+        opened.notes.append(f"{counted(opened.own, 'file')} of the output itself: passed over")
     unusable = [source.reason for source in opened if isinstance(source, UnusableSource)]
     if len(unusable) == len(opened):
         opened.problems.extend(unusable)
@@ -270,6 +283,18 @@ def _nullable(item: Any) -> Any:
 
     kind = pa.string() if pa.types.is_null(item.type) else item.type
     return pa.field(item.name, kind)
+
+
+def _require_storable(fields: list[Any]) -> None:
+    """Refuse, before anything is paid for, what no part could hold."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    for item in fields:
+        try:
+            ParquetWriter(pa.BufferOutputStream(), pa.schema([item])).close()
+        except pa.ArrowException as error:
+            raise FilesError(f"--keep {item.name}: Parquet cannot hold it: {error}.") from None
 
 
 def _posix(path: Path) -> str:

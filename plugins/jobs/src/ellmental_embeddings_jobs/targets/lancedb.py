@@ -63,6 +63,12 @@ class LanceTarget(ExportTarget):
 
     def columns(self, rows: Rows) -> dict[str, str]:
         """Arrow's types."""
+        for field in rows.fields:
+            if "." in field.name:
+                raise FilesError(
+                    f"LanceDB cannot have a column {field.name!r}: a dot leads into an object. "
+                    "Embed without it in --keep, or with another name."
+                )
         return {field.name: str(field.type) for field in _schema(rows)}
 
     def write(

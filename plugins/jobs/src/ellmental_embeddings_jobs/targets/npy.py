@@ -60,7 +60,7 @@ class NpyTarget(ExportTarget):
         from pyarrow.parquet import read_metadata
 
         try:
-            vectors = np.load(self._vectors, mmap_mode="r")
+            vectors = np.lib.format.open_memmap(self._vectors, mode="r")
             others: int = read_metadata(self._others).num_rows
         except (OSError, ValueError):
             return -1

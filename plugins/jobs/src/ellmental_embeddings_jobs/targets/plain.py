@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..values import plain_values
+from ..values import plain_values, to_microseconds
 
 __all__ = ["json_text", "values_for_sql"]
 
@@ -15,14 +15,7 @@ def values_for_sql(column: Any) -> list[Any]:
 
     Databases have no finer ones, and Python has none.
     """
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif pa.types.is_time64(kind) and kind.unit == "ns":
-        column = column.cast(pa.time64("us"), safe=False)
-    return plain_values(column)
+    return plain_values(to_microseconds(column))
 
 
 def json_text(value: object) -> str:

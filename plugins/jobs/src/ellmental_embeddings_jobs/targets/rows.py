@@ -82,22 +82,7 @@ class Rows:
                     yield own, float_vectors(batch)
                     done += len(batch)
                     self._on_batch(done)
-        self.require_unchanged()
-
-    def require_unchanged(self) -> None:
-        """Make sure that all rows handed out were of one dataset.
-
-        Raises:
-            FilesError: a job has changed it meanwhile.
-        """
-        try:
-            same = fingerprint(self.dataset) == self.fingerprint
-        except OSError:
-            same = False
-        if not same:
-            raise FilesError(
-                f"{self.dataset.folder.as_posix()} was changed while it was read. Run this again."
-            )
+        self.dataset.require_unchanged(self.fingerprint)
 
     def require_unique(self) -> None:
         """Make sure that ``(id, piece)`` tells the rows apart.
