@@ -29,6 +29,7 @@ from ellmental_embeddings import (
 )
 from ellmental_embeddings.engine.pace import Pace
 from ellmental_embeddings.engine.redact import Secrets, redact
+from ellmental_embeddings.generator import EmbeddingGenerator
 from ellmental_embeddings.settings import build_settings, policy_of, secrets_of
 
 LEFT = RateStatus(requests_limit=60, requests_left=12, requests_reset=10.0)
@@ -38,7 +39,14 @@ KEY = "sk-very-secret-1234"
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
-@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+class PanicException(BaseException):
+    """What a panic in Rust is in Python (pyo3): no Exception."""
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), PanicException("index")],
+)
 def test_an_exception_that_ends_programs_ends_the_call(raised: BaseException) -> None:
     """Whatever a backend raises becomes an error of the call, and the next call works."""
 
@@ -229,6 +237,27 @@ def test_keys_in_every_corner_of_an_error_are_masked() -> None:
         printed = "".join(traceback.format_exception(error))
     assert KEY not in printed
     assert "********" in printed
+
+
+class Telling:
+    """Vectors that cannot be read, and say why."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise RuntimeError(f"no array for {KEY}")
+
+
+@pytest.mark.parametrize("reply", [Reply(Telling()), Reply(vectors_of(["a"]), model=f"no/{KEY}")])
+def test_a_key_that_a_reply_repeats_is_masked(reply: Reply) -> None:
+    """What is said of a reply may come from the service, which may repeat what it was sent."""
+    built = build_settings(KeySettings, Variables({"ODD_KEY": KEY}), needed_by="ODD")
+    before = Reply(vectors_of(["a"]), model="another")
+    backend = ScriptedBackend(built, script=[lambda *_: before, lambda *_: reply])
+    with EmbeddingGenerator("ODD", "tests", built, lambda: backend) as generator:
+        generator.embed(["a"])
+        with pytest.raises(ConfigurationError) as caught:
+            generator.embed(["a"])
+    assert "********" in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
 def test_keys_are_found_and_not_shown() -> None:

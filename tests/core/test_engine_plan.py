@@ -127,9 +127,17 @@ def test_the_prefix_counts_and_is_never_cut() -> None:
     assert "instruction" in str(plan.outcomes[0].error)
 
 
+class Unspeakable:
+    """What cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (Unspeakable(), "Unspeakable, not a string"),
         ("", "blank"),
         (" \n\t\u3000", "blank"),
         (None, "None, not a string"),

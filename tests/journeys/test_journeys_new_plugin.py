@@ -158,6 +158,20 @@ def test_names_that_cannot_be_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("author", ["of\ntwo lines", "half a pair \udcff"])
+def test_an_author_that_no_metadata_can_name_is_refused(
+    author: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pyproject.toml would not be read again."""
+    arguments = ["new-plugin", "acme", "--author", author]
+    assert _in_process(arguments, tmp_path, monkeypatch) == exit_codes.USAGE
+    assert "--author" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_name_of_an_installed_plugin_is_refused(clean: CleanEnvironment, tmp_path: Path) -> None:
     """Whoever's plugin it is: the message names the dist."""
     site = tmp_path / "site"

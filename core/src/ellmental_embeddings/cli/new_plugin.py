@@ -80,6 +80,11 @@ def command(
         "license": license_ or _asked("License", "Apache-2.0", click.Choice(LICENSES)),
         "author": (author or _asked("Author", _known_author())).strip(),
     }
+    if not answers["author"].isprintable():
+        raise click.BadParameter(
+            f"{answers['author']!a} has characters that no pyproject.toml can name somebody by.",
+            param_hint="--author",
+        )
     _render(folder, answers)
     click.echo(str(folder))
     note(

@@ -52,7 +52,9 @@ class Asker:
                 raise
             # Nobody cancelled this call: something inside the backend cancelled itself.
             raise self._ours(error) from None
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - none may pass
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - none may pass; a panic in Rust is no Exception
             if isinstance(error, TimeoutError) and limit.expired():
                 which = "DEADLINE" if self._backend.keeps_timeout else "TIMEOUT"
                 message = f"no answer in {within:g} s (EMBEDDING_{which})"

@@ -10,6 +10,7 @@ from ..errors import EmbeddingError, PluginError
 from .call import Part
 from .halving import halve, take_up
 from .recovery import Recovery
+from .redact import redact
 from .service import count
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Delivery:
             finally:
                 self._pace.release(ticket)
                 call.answered()
+            redact(failure, self._policy.secrets)  # what is said of a reply may repeat it
             if not await self._recovery.again(call, part, failure, clock() - part.began):
                 return False
 

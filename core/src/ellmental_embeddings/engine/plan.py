@@ -255,4 +255,9 @@ def _too_long(tokens: int, limit: int, overlong: str) -> TextTooLong:
 
 
 def _described(value: object) -> str:
-    return "None" if value is None else f"{type(value).__name__} ({str(value)[:40]!r})"
+    if value is None:
+        return "None"
+    try:
+        return f"{type(value).__name__} ({str(value)[:40]!r})"
+    except Exception:  # noqa: BLE001 - whatever it is, it costs no other text
+        return type(value).__name__
