@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -165,6 +166,31 @@ def test_a_backend_cannot_call_its_own_generator() -> None:
     generator, _ = scripted_generator(always=recursive)
     with generator, pytest.raises(PluginError, match="cannot call the generator"):
         generator.embed(["outer"])
+
+
+def test_stop_does_not_wait_for_what_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that swallows its cancellation is left behind, and its call told of."""
+    over = threading.Event()
+
+    async def swallow(backend: ScriptedBackend, batch: Batch) -> None:
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+
+    monkeypatch.setattr("ellmental_embeddings.calls.PATIENCE", 0.1)
+    generator, backend = scripted_generator(always=swallow)
+    with generator:
+        completed = generator.as_completed(TEXTS[:5])
+        threading.Timer(0.1, completed.stop, [0.1]).start()
+        rescue = threading.Timer(5, over.set)  # or the test would never end
+        rescue.start()
+        with pytest.raises(EmbeddingError, match="closed during the call"):
+            list(completed)
+        assert not over.is_set()
+        over.set()
+        rescue.cancel()
+        while backend.in_flight:
+            time.sleep(0.01)
 
 
 def test_cancelling_while_planning() -> None:

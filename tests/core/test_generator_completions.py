@@ -15,7 +15,6 @@ from scripted import ScriptedBackend, scripted_generator, vectors_of
 from ellmental_embeddings import (
     AuthenticationFailed,
     Batch,
-    EmbeddingError,
     Limits,
     ModelInfo,
     RateLimited,
@@ -265,31 +264,6 @@ def test_stop_is_patient_within_bounds() -> None:
         threading.Timer(0.1, completed.stop, [0.1]).start()
         assert list(completed) == []
         assert backend.in_flight == 0
-
-
-def test_stop_does_not_wait_for_what_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plugin that swallows its cancellation is left behind, and its call told of."""
-    over = threading.Event()
-
-    async def swallow(backend: ScriptedBackend, batch: Batch) -> None:
-        while not over.is_set():
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(0.05)
-
-    monkeypatch.setattr("ellmental_embeddings.calls.PATIENCE", 0.1)
-    generator, backend = scripted_generator(always=swallow)
-    with generator:
-        completed = generator.as_completed(TEXTS[:5])
-        threading.Timer(0.1, completed.stop, [0.1]).start()
-        rescue = threading.Timer(5, over.set)  # or the test would never end
-        rescue.start()
-        with pytest.raises(EmbeddingError, match="closed during the call"):
-            list(completed)
-        assert not over.is_set()
-        over.set()
-        rescue.cancel()
-        while backend.in_flight:
-            time.sleep(0.01)
 
 
 def test_leaving_the_iteration_leaves_nothing_running() -> None:
