@@ -189,6 +189,24 @@ def test_pin_is_counted() -> None:
 
 
 @pytest.mark.usefixtures("two_blas_threads")
+def test_pin_holds_whichever_thread_takes_it() -> None:
+    """Taken by one thread, undone by another, taken by a third, while all of them live."""
+    pools = [ThreadPoolExecutor(1) for _ in range(3)]
+    pin = single_threaded_blas()
+    pools[0].submit(pin.__enter__).result()
+    assert blas_threads() == {1}
+    pools[1].submit(pin.__exit__, None, None, None).result()
+    assert blas_threads() == {2}
+    again = single_threaded_blas()
+    pools[2].submit(again.__enter__).result()
+    assert blas_threads() == {1}
+    pools[0].submit(again.__exit__, None, None, None).result()
+    assert blas_threads() == {2}
+    for pool in pools:
+        pool.shutdown()
+
+
+@pytest.mark.usefixtures("two_blas_threads")
 def test_pin_is_undone_after_an_error() -> None:
     """An error inside does not leave the BLAS pinned."""
 

@@ -32,6 +32,7 @@ class _Pin:
             if self._holders == 0:
                 # Looking for loaded libraries takes milliseconds: once is enough.
                 self._controller = self._controller or ThreadpoolController()
+                self._take_over()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
             self._holders += 1
 
@@ -39,7 +40,20 @@ class _Pin:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
+                self._take_over()
                 self._limit.restore_original_limits()
+                self._take_over()  # and leave it to whoever asks next
+
+    def _take_over(self) -> None:
+        """Let this thread set the limit.
+
+        Since 3.8 threadpoolctl lets one thread do so, and ignores all others without a word. Ours
+        come and go, and the last one undoes what the first one did.
+        """
+        assert self._controller is not None
+        for library in self._controller.lib_controllers:
+            if clear := getattr(library, "clear_controlling_thread", None):
+                clear(force=True)
 
 
 _pin = _Pin()
