@@ -188,6 +188,21 @@ def test_pin_is_counted() -> None:
     assert blas_threads() == {2}
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("two_blas_threads")
+def test_a_child_forked_in_mid_call_is_not_pinned_for_good() -> None:
+    """What a parent embeds at the time of a fork is over in the child."""
+    with single_threaded_blas():
+        child = os.fork()
+        if child == 0:
+            with single_threaded_blas():
+                pinned = blas_threads() == {1}
+            os._exit(0 if pinned and blas_threads() == {2} else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert blas_threads() == {2}
+
+
 @pytest.mark.usefixtures("two_blas_threads")
 def test_pin_holds_whichever_thread_takes_it() -> None:
     """Taken by one thread, undone by another, taken by a third, while all of them live."""

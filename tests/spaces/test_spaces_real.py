@@ -89,6 +89,19 @@ def test_texts_become_their_vectors(
     assert PROTOCOLS[version] in str(generator.server)
 
 
+def test_one_connection_serves_one_call_after_another(
+    text_space: str, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No batch opens a connection while another is free."""
+    generator = load(text_space)
+    generator.embed(["first"])
+    with caplog.at_level(logging.DEBUG, "httpcore.connection"):
+        for number in range(5):
+            generator.embed([f"text {number}"])
+    opened = [record for record in caplog.records if "connect_tcp.started" in record.getMessage()]
+    assert opened == []
+
+
 def test_an_app_error_costs_its_text_alone(text_space: str, load: Load) -> None:
     """gr.Error and plain exceptions are told in the app's words, on the text's own row."""
     texts = ["a", "__gr_error__", "b", "__crash__", "c"]

@@ -6,9 +6,10 @@ several threads each get in each other's way: unpinned is two to four times slow
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np  # noqa: F401 - its BLAS must be loaded before threadpoolctl looks for it
 from threadpoolctl import ThreadpoolController
@@ -26,10 +27,11 @@ class _Pin:
         self._lock = threading.Lock()
         self._holders = 0
         self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
 
     def take(self) -> None:
         with self._lock:
-            if self._holders == 0:
+            if self._limit is None:
                 # Looking for loaded libraries takes milliseconds: once is enough.
                 self._controller = self._controller or ThreadpoolController()
                 self._take_over()
@@ -42,7 +44,13 @@ class _Pin:
             if self._holders == 0:
                 self._take_over()
                 self._limit.restore_original_limits()
+                self._limit = None
                 self._take_over()  # and leave it to whoever asks next
+
+    def forget_holders(self) -> None:
+        """In a forked child nobody embeds; the limit, if any, ends with the first who does."""
+        self._lock = threading.Lock()
+        self._holders = 0
 
     def _take_over(self) -> None:
         """Let this thread set the limit.
@@ -57,6 +65,8 @@ class _Pin:
 
 
 _pin = _Pin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pin.forget_holders)
 
 
 @contextmanager

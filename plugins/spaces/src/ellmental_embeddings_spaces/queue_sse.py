@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ellmental_embeddings import Unavailable
+import httpx
+
+from ellmental_embeddings import EmbeddingError, Unavailable
 from ellmental_embeddings.decoding import parse
 
 from .events import event_data
 from .wire import MOST_BYTES, sticky_to, whole
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import AsyncIterator
 
     from .call import Call, Output
     from .wire import Answer
@@ -32,8 +36,10 @@ async def call_over_sse(call: Call) -> Output:
     headers = {**_ACCEPT, **answer.sticky}
     async with call.site.stream("GET", path, headers=headers) as response:
         await _check(call, response)
-        async for data in event_data(response.aiter_bytes(), most=MOST_BYTES):
+        events = event_data(response.aiter_bytes(), most=MOST_BYTES)
+        async for data in events:
             if (output := call.result(data)) is not None:
+                await _run_out(events)
                 return output
     raise call.lost()
 
@@ -43,8 +49,10 @@ async def call_over_sse_of_4_0(call: Call) -> Output:
     path = f"{call.prefix}/queue/join?fn_index={call.endpoint.function}&session_hash={call.session}"
     async with call.site.stream("GET", path, headers=_ACCEPT) as response:
         await _check(call, response)
-        async for data in event_data(response.aiter_bytes(), most=MOST_BYTES):
+        events = event_data(response.aiter_bytes(), most=MOST_BYTES)
+        async for data in events:
             if (output := call.result(data)) is not None:
+                await _run_out(events)
                 return output
             asked = parse(data)
             if asked.at(("msg",)) == "send_data":
@@ -59,6 +67,16 @@ async def call_over_sse_of_4_0(call: Call) -> Output:
 
 
 _ACCEPT = {"accept": "text/event-stream"}
+_END_S = 0.05
+"""Seconds for a stream to end after its output; Gradio ends it at once, a gateway may not."""
+
+
+async def _run_out(events: AsyncIterator[bytes]) -> None:
+    """Read a stream to its end: only then does its connection serve the next request."""
+    with suppress(TimeoutError, EmbeddingError, httpx.HTTPError):  # the output has come
+        async with asyncio.timeout(_END_S):
+            async for _ in events:
+                pass
 
 
 async def _check(call: Call, response: httpx.Response) -> None:
