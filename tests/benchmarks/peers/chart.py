@@ -55,9 +55,7 @@ def _memory(axis: Any, ours: dict[str, Any]) -> None:
     seconds = [when for when, _ in ours["memory"]]
     axis.plot(seconds, [size for _, size in ours["memory"]], color=_OURS)
     axis.set_ylim(0)
-    axis.set_title(
-        f"stream of {ours['texts']:,} texts: resident MiB over seconds", fontsize=10, loc="left"
-    )
+    axis.set_title("stream: resident MiB over seconds", fontsize=10, loc="left")
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
 
