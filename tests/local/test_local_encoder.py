@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ellmental_embeddings_local import encoder as encoder_module
+from ellmental_embeddings_local import linear as linear_module
 from ellmental_embeddings_local.activation import LARGEST_ERROR, Gelu
 from ellmental_embeddings_local.bert import Bert, Shape
 from ellmental_embeddings_local.encoder import Encoder
+from ellmental_embeddings_local.linear import FEW_ROWS, Linear
 from ellmental_embeddings_local.model_folder import folder_model
 from ellmental_embeddings_local.onnx_file import read_onnx
 from ellmental_embeddings_local.tensors import Floats, as_floats
@@ -104,6 +106,23 @@ def test_same_text_same_vector(encoder: Encoder, texts: list[list[int]], random:
     order = list(range(len(texts)))
     random.shuffle(order)
     assert np.abs(encoder.encode([texts[i] for i in order]) - whole[order]).max() < 1e-5
+
+
+@pytest.mark.parametrize("pays", [True, False])
+@pytest.mark.parametrize("outputs", [96, 100])
+def test_tiles_multiply_as_the_whole(
+    pays: bool, outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A layer's product is the same for few rows and many, before and after it has tiles."""
+    monkeypatch.setattr(linear_module, "_pays", lambda: pays)
+    random = np.random.default_rng(1)
+    weight = random.standard_normal((64, outputs)).astype(np.float32)
+    layer = Linear(weight, random.standard_normal(outputs).astype(np.float32))
+    for rows in [*range(1, 30), FEW_ROWS, FEW_ROWS + 1]:
+        given = random.standard_normal((rows, 64)).astype(np.float32)
+        got = layer.apply(given, np.empty((rows, outputs), np.float32))
+        assert np.allclose(got, given @ weight.astype(np.float64) + layer.bias, atol=1e-4)
+    assert (layer._tiles is not None) == (pays and outputs == 96)
 
 
 def test_vectors_are_unit_length_float32(encoder: Encoder) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .linear import Linear
 from .tensors import Floats, Quantised, WeightsError, as_floats
 
 if TYPE_CHECKING:
     from .tensors import Tensors
 
-__all__ = ["Bert", "Layer", "Linear", "Norm", "Shape"]
+__all__ = ["Bert", "Layer", "Norm", "Shape"]
 
 _WORDS = "embeddings.word_embeddings.weight"
 
@@ -30,14 +31,6 @@ class Shape:
     layers: int
     heads: int
     epsilon: float
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """``x @ weight + bias``: weight (inputs, outputs), C-contiguous; bias (outputs,)."""
-
-    weight: Floats
-    bias: Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .bert import Bert, Linear, Norm
+    from .bert import Bert, Norm
     from .tensors import Floats
     from .workers import Workers
 
@@ -138,16 +138,16 @@ class Encoder:
         """One layer, in place."""
         layer, pieces, width = self._model.layers[index], *hidden.shape
         other = space.other[:pieces]
-        qkv = _apply(layer.qkv, hidden, space.wide[: pieces * 3 * width].reshape(pieces, -1))
+        qkv = layer.qkv.apply(hidden, space.wide[: pieces * 3 * width].reshape(pieces, -1))
         for run in runs:
             rows = slice(run.start, run.start + run.texts * run.length)
             self._attend(qkv[rows], run, other[rows], space.scores)
-        hidden += _apply(layer.output, other, space.wide[: pieces * width].reshape(pieces, -1))
+        hidden += layer.output.apply(other, space.wide[: pieces * width].reshape(pieces, -1))
         self._norm(hidden, layer.output_norm)
         inner = space.wide[: pieces * layer.up.bias.size].reshape(pieces, -1)
-        np.matmul(hidden, layer.up.weight, out=inner)
+        layer.up.product(hidden, inner)
         space.gelu(inner, layer.up.bias)
-        hidden += _apply(layer.down, inner, other)
+        hidden += layer.down.apply(inner, other)
         self._norm(hidden, layer.down_norm)
 
     def _attend(self, qkv: Floats, run: _Run, out: Floats, space: Floats) -> None:
@@ -192,13 +192,6 @@ class Encoder:
         if self._normalise:
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
-
-
-def _apply(linear: Linear, rows: Floats, out: Floats) -> Floats:
-    """A linear layer, into ``out``."""
-    np.matmul(rows, linear.weight, out=out)
-    out += linear.bias
-    return out
 
 
 def _passes(lengths: Sequence[int], cores: int = 1) -> Iterator[list[int]]:
