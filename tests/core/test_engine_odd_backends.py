@@ -73,9 +73,15 @@ def test_an_odd_retry_after_is_none(wait: Any) -> None:
         assert generator.embed(TEXTS).usage.retries == 1
 
 
-def test_odd_rate_headers_are_passed_over() -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [
+        RateStatus(requests_left=0, requests_reset="1s"),  # type: ignore[arg-type]
+        RateStatus(requests_limit=10**400, requests_left=10**400, requests_reset=1.0),
+    ],
+)
+def test_odd_rate_headers_are_passed_over(odd: RateStatus) -> None:
     """Headers that a backend hands over unparsed do not end anything."""
-    odd: Any = RateStatus(requests_left=0, requests_reset="1s")  # type: ignore[arg-type]
     generator, _ = scripted_generator(
         always=lambda _, batch: Reply(vectors_of(batch.texts), rate=odd)
     )

@@ -251,6 +251,13 @@ def test_unsupported_folder_is_refused(
     assert "unset LOCAL_MODEL" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["~nobody-here/model", "n" * 300, f"owner/{'n' * 300}", "nul\0"])
+def test_what_is_no_path_is_refused_by_name(name: str) -> None:
+    """A folder that cannot even be looked for is told as any that is not there."""
+    with pytest.raises(ConfigurationError, match=r"LOCAL_MODEL=.*(determine|too long|no such)"):
+        backend(name)
+
+
 def many_positions(folder: Path) -> None:
     """Files that promise longer texts than the weights are for."""
     put("config.json", max_position_embeddings=2048)(folder)

@@ -151,6 +151,10 @@ class Allowance:
         )
 
 
+_MOST = 2**53
+"""Beyond it a float is no exact number, and a service's limit none that is meant."""
+
+
 def _numbers(rate: RateStatus, kind: str) -> tuple[int | None, int | None, float | None]:
     limit, left, reset = (getattr(rate, f"{kind}_{what}") for what in ("limit", "left", "reset"))
     return _number(limit), _number(left), _number(reset)  # type: ignore[return-value]
@@ -159,7 +163,7 @@ def _numbers(rate: RateStatus, kind: str) -> tuple[int | None, int | None, float
 def _number(value: object) -> int | float | None:
     """A number a plugin really gave; anything else is as if the service had said nothing."""
     is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_one and 0 <= value < float("inf") else None  # type: ignore[operator,return-value]
+    return value if is_one and 0 <= value <= _MOST else None  # type: ignore[operator,return-value]
 
 
 def _minutely(told: Told) -> int | None:

@@ -163,10 +163,14 @@ def _chosen(choice: str | None) -> LocalModel:
         return builtin_model()
     if _is_remote(choice):
         return folder_model(download(choice), name=choice)
-    folder = Path(choice).expanduser()
-    if not folder.is_dir():
+    try:
+        folder = Path(choice).expanduser()
+        found = "" if folder.is_dir() else "not a folder" if folder.exists() else "no such folder"
+    except (RuntimeError, OSError, ValueError) as error:  # ~nobody; a name that is too long
+        found = getattr(error, "strerror", None) or str(error)
+    if found:
         raise ConfigurationError(
-            f"LOCAL_MODEL={choice}: {'not a folder' if folder.exists() else 'no such folder'}. "
+            f"LOCAL_MODEL={choice}: {found.rstrip('.')}. "
             "Set it to a folder with a sentence-transformers BERT model, or to the id of one on "
             "the Hugging Face hub (owner/name), or unset it to use the built-in model."
         )

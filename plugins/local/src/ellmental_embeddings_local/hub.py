@@ -11,6 +11,9 @@ __all__ = ["download", "is_hub_id"]
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
+_LONGEST = 96
+"""Characters of an id, as huggingface_hub 1.x checks it."""
+
 # What model_folder reads, and no more: repositories hold the same weights in many formats.
 _FILES = ["*.json", "vocab.txt", "model.safetensors"]
 _ONNX = ["model.onnx", "onnx/model.onnx"]
@@ -18,7 +21,7 @@ _ONNX = ["model.onnx", "onnx/model.onnx"]
 
 def is_hub_id(text: str) -> bool:
     """Whether a text has the form of a model id, ``owner/name``."""
-    return _ID.fullmatch(text) is not None
+    return len(text) <= _LONGEST and _ID.fullmatch(text) is not None
 
 
 def download(model: str) -> Path:

@@ -202,7 +202,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         status={401},
         becomes=AuthenticationFailed,
-        remedy="Check {key}: the service does not accept it.",
+        remedy="Check {key}: the service does not accept it, or it is not set.",
     ),
     Rule(
         status={403},
