@@ -52,7 +52,7 @@ python tests/benchmarks/fault_matrix.py --texts 100000     # 100,000: some twent
 
 A server in a process of its own stands in for OpenAI. It plays a fault for a share of all
 requests, keeps a bill of every text it embedded, and a list of the answers it broke. The
-generator OPENAI embeds {texts:,} different texts a cell through the real SDK over real
+generator OPENAI embeds {texts:,} different texts a cell through the real client over real
 connections, {batch} texts a request. Then every vector is compared with the server's function,
 bit for bit, and the bill with the list, text by text.
 
