@@ -173,6 +173,7 @@ def test_broken_pipe_is_silent(site: PluginSite, arguments: list[str]) -> None:
             "warning: standard output is closed",
         ),
         ("<&-", "vector -", exit_codes.USAGE, "No text given"),
+        ("<&-", "new-plugin acme --author me -o written", exit_codes.DONE, "written"),
         ("2>&-", "vector ab", exit_codes.DONE, "[2.0, "),
         ("2>/dev/full", "vector ab", exit_codes.DONE, "[2.0, "),
     ],

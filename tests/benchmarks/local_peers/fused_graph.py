@@ -14,7 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ellmental_embeddings_local.bert import Bert, Linear, Norm
+    from ellmental_embeddings_local.bert import Bert, Norm
+    from ellmental_embeddings_local.linear import Linear
 
 __all__ = ["fused_graph"]
 

@@ -57,6 +57,8 @@ def _text(line: bytes, number: int) -> str:
 
 def _reader() -> Callable[[], bytes]:
     """Reads what is there, at least a byte; nothing at the end."""
+    if sys.stdin is None:  # closed by whoever started the command
+        return lambda: b""
     try:
         descriptor = sys.stdin.fileno()
     except (AttributeError, OSError, io.UnsupportedOperation):  # replaced by something in memory

@@ -122,9 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _open_what_is_closed() -> None:
     """Without its standard streams (``>&-``) a command goes on; a file must not get their place."""
     unheard = sys.stdout is None
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    if sys.stdin is None:  # and stays so, for commands that say it
+        os.open(os.devnull, os.O_RDONLY)
+    for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     if unheard:
         note("warning: standard output is closed: nothing is printed")
 

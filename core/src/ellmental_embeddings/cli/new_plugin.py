@@ -150,7 +150,7 @@ def _refuse_to_overwrite(folder: Path) -> None:
 
 
 def _asked(question: str, standard: str, kind: click.Choice[str] | None = None) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return standard
     answer: str = click.prompt(question, default=standard, type=kind, err=True)
     return answer
