@@ -284,9 +284,11 @@ class _Hanging(_Credential):
 
     def __init__(self, lifetime: float) -> None:
         super().__init__(lifetime)
-        self.released, self.is_closed = threading.Event(), False
+        self.hangs, self.released, self.is_closed = threading.Event(), threading.Event(), False
 
     def get_token(self, *scopes: str) -> Any:
+        if self.asked:
+            self.hangs.set()
         assert self.asked == 0 or self.released.wait(30)
         assert not self.is_closed, "closed while it is asked"
         return super().get_token(*scopes)
@@ -308,6 +310,7 @@ def test_a_renewal_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -
         assert await asyncio.wait_for(source.token(), 10) == first
         hanging = source._fetching
         assert hanging is not None
+        assert await asyncio.to_thread(credentials[0].hangs.wait, 10)
         source.refuse(first)
         await asyncio.wait_for(source.token(), 10)
         kept = source._expires_on
