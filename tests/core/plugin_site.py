@@ -175,10 +175,12 @@ class PluginSite:
         env: Mapping[str, str] | None = None,
         given: bytes = b"",
         module: str = "ellmental_embeddings",
+        redirected: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``ellmental`` with these arguments."""
+        """Run ``ellmental`` with these arguments; through a POSIX shell where it is redirected."""
+        shell = ["/bin/sh", "-c", f'exec "$0" "$@" {redirected}'] if redirected else []
         ended = subprocess.run(
-            [sys.executable, "-S", "-m", module, *arguments],
+            [*shell, sys.executable, "-S", "-m", module, *arguments],
             env=self.environment(env),
             cwd=self.cwd,
             input=given,

@@ -184,20 +184,7 @@ def test_a_stream_that_is_closed_or_full_stops_nothing_else(
     """As daemons and cron start programs: no traceback, no hang, and no data lost for a note."""
     if without.endswith("full") and not os.path.exists("/dev/full"):  # noqa: PTH110
         pytest.skip("no /dev/full here")
-    ran = subprocess.run(
-        [
-            "/bin/sh",
-            "-c",
-            f'exec "$0" -S -m ellmental_embeddings {arguments} {without}',
-            sys.executable,
-        ],
-        env=site.environment(TINY),
-        cwd=site.cwd,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ran = site.run(*arguments.split(), env=TINY, redirected=without)
     assert ran.returncode == code, ran.stderr
     assert said in ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr

@@ -21,8 +21,8 @@ __all__ = ["has_small_kernels", "single_threaded_blas"]
 
 _WITH_SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 """OpenBLAS's names of the x86-64 cores for which it multiplies small float32 matrices in place
-(``SMALL_MATRIX_OPT`` in its kernel files, 0.3.31). With the kernels of Haswell and Zen tiles cost
-some 5% more."""
+(``SMALL_MATRIX_OPT`` in its kernel files, 0.3.31). With the kernels of Haswell and Zen tiles take
+a fifth longer (``tests/benchmarks/local_tiles.py``)."""
 
 
 class _Pin:

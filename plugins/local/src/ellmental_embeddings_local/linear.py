@@ -12,16 +12,16 @@ from .blas import has_small_kernels
 if TYPE_CHECKING:
     from .tensors import Floats
 
-__all__ = ["FEW_ROWS", "Linear"]
+__all__ = ["FEW_ROWS", "TILE", "Linear"]
 
 FEW_ROWS = 48
 """Up to so many rows a product takes the tiles; from 64 on they gain nothing."""
 
-_TILE = 32
+TILE = 32
 """Columns of a tile. OpenBLAS has kernels for small products that read the weights where they
-are; in larger ones it first copies them, which for 16 rows takes as long as to multiply. On one
-core with AVX-512 all products of all-MiniLM-L6-v2 took 3.9 ms in tiles and 7.4 as wholes for 16
-rows, 11.4 and 13.8 for 48. Tiles of 64 columns are slower (5.1 and 14.4)."""
+are; for larger ones it first copies them, which takes longer than to multiply a few rows. On one
+core with AVX-512 all products of all-MiniLM-L6-v2 took 4.6 ms in tiles and 7.1 as wholes for 16
+rows, 12.0 and 13.2 for 48 (``tests/benchmarks/local_tiles.py``)."""
 
 _PAYS_AFTER = 8
 """Small products before the tiles are made, which takes as long as they save in so many."""
@@ -51,7 +51,7 @@ class Linear:
         if len(rows) > FEW_ROWS or (tiles := self._tiled()) is None:
             np.matmul(rows, self.weight, out=out)
         else:
-            by_tile = out.reshape(len(rows), -1, _TILE)
+            by_tile = out.reshape(len(rows), -1, TILE)
             by_tile[...] = np.matmul(rows, tiles).transpose(1, 0, 2)
 
     def apply(self, rows: Floats, out: Floats) -> Floats:
@@ -65,9 +65,9 @@ class Linear:
         if self._tiles is None:
             self._small += 1  # several threads may count, or make the same tiles: harmless
             inputs, outputs = self.weight.shape
-            if self._small <= _PAYS_AFTER or outputs % _TILE or not _pays():
+            if self._small <= _PAYS_AFTER or outputs % TILE or not _pays():
                 return None
-            tiles = self.weight.reshape(inputs, -1, _TILE).transpose(1, 0, 2)
+            tiles = self.weight.reshape(inputs, -1, TILE).transpose(1, 0, 2)
             self._tiles = np.ascontiguousarray(tiles)
         return self._tiles
 
