@@ -81,7 +81,7 @@ def test_rows_behind_one_that_takes_long_count_as_finished(
         )
     else:
         assert search.code == 4
-        assert f"no rows to search yet: {journaled:,} rows are in its journal" in search.err
+        assert f"no rows to show yet: {journaled:,} rows are in its journal" in search.err
     finished = json.loads(ellmental(*EMBED, "--json").out.splitlines()[-1])
     assert (finished["known"], finished["embedded"]) == (kept, ROWS - kept)
     assert placed() == texts

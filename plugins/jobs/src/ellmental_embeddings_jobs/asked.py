@@ -100,7 +100,7 @@ def open_input(asked: Asked, output: Path | None = None) -> Opened:
         query=asked.query,
         format=asked.format,
         on_bad=asked.on_bad,
-        without=() if output is None else folders_of(output),
+        without=() if output is None else tuple(f.resolve() for f in folders_of(output)),
     )
     sources = open_sources(asked.sources, reading)
     named = asked.column or asked.id_column or asked.keep

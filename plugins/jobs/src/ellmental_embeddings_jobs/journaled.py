@@ -34,7 +34,7 @@ def open_to_look_at(out: Path) -> Dataset:
     if unplaced and (journaled := journaled_rows(out)):
         are, they = ("is", "It is") if journaled == 1 else ("are", "They are")
         raise FilesError(
-            f"{out.as_posix()} has no rows to search yet: {counted(journaled, 'row')} {are} in its "
+            f"{out.as_posix()} has no rows to show yet: {counted(journaled, 'row')} {are} in its "
             f"journal. {they} found once the same `ellmental embed` command has gone on to the end."
         )
     return open_dataset(out)

@@ -37,7 +37,7 @@ class Reading:
         format: the format of all files, whatever their endings.
         on_bad: whether a row or a file that cannot be read is noted and passed over, or ends
             everything before anything is paid for.
-        without: folders of the output, whose files are no input.
+        without: folders of the output, resolved, whose files are no input.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -103,7 +103,7 @@ class Opened(list[Source]):
         """
         name = _posix(path)
         real = path.resolve()
-        if any(real.is_relative_to(folder.resolve()) for folder in self.reading.without):
+        if any(real.is_relative_to(folder) for folder in self.reading.without):
             if not found:
                 self.problems.append(f"{name} is a file of the output: it cannot be its input.")
             self.own += 1
